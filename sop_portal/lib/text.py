@@ -1,0 +1,67 @@
+"""Text that people type: normalised, without control or direction-changing characters, of bounded length."""
+
+import unicodedata
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+NOTE_LIMIT = 2_000
+# Cc control, Cf format (bidi overrides, zero-width marks), Cs surrogates, Co private use. Line breaks and tabs are
+# fine in notes; ZWNJ and ZWJ are part of ordinary spelling in several scripts.
+_BAD_CATEGORIES = {"Cc", "Cs", "Co"}
+_BIDI = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c\ufeff")
+
+
+def bad_character(text: str, *, multiline: bool = False) -> str | None:
+    """The first character that may not be stored, or None."""
+    for character in text:
+        if multiline and character in "\n\r\t":
+            continue
+        if character in _BIDI or unicodedata.category(character) in _BAD_CATEGORIES:
+            return character
+    return None
+
+
+def plain_text(text: str) -> None:
+    """Validator of one-line texts: refuses control and bidi characters."""
+    bad = bad_character(text)
+    if bad is not None:
+        raise ValidationError(f"The text holds the invisible character U+{ord(bad):04X}; type it again without.")
+
+
+def plain_note(text: str) -> None:
+    """Validator of notes and comments: as `plain_text`, line breaks allowed, at most 2,000 characters."""
+    if len(text) > NOTE_LIMIT:
+        raise ValidationError(f"The text has {len(text):,} characters; at most {NOTE_LIMIT:,} are kept.")
+    bad = bad_character(text, multiline=True)
+    if bad is not None:
+        raise ValidationError(f"The text holds the invisible character U+{ord(bad):04X}; type it again without.")
+
+
+def normal(text: str) -> str:
+    """`text` in Unicode NFC, trimmed: one spelling for what looks the same."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+class NameField(models.CharField):
+    """A one-line text: trimmed, NFC, without control characters, whatever the path that writes it."""
+
+    default_validators = [plain_text]
+
+    def get_prep_value(self, value: object) -> object:
+        value = super().get_prep_value(value)
+        return normal(value) if isinstance(value, str) else value
+
+    def to_python(self, value: object) -> object:
+        value = super().to_python(value)
+        return normal(value) if isinstance(value, str) else value
+
+
+class NoteField(models.TextField):
+    """A longer text of at most 2,000 characters, NFC."""
+
+    default_validators = [plain_note]
+
+    def get_prep_value(self, value: object) -> object:
+        value = super().get_prep_value(value)
+        return normal(value) if isinstance(value, str) else value
