@@ -1,0 +1,27 @@
+"""The app of the audit trail."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class AuditConfig(AppConfig):
+    name = "audit"
+    verbose_name = "Audit trail"
+
+    def ready(self) -> None:
+        from audit.models import Entry, SealBlock
+        from audit.tracking import exempt, track
+        from sop_portal.conf.models import Setting
+
+        track(Setting, fields=["value"], entity="setting")
+        exempt(Entry, why="the trail itself, which can only grow")
+        exempt(SealBlock, why="the chain over the trail, which can only grow")
+        post_migrate.connect(_make_partitions, sender=self, dispatch_uid="audit.partitions")
+
+
+def _make_partitions(using: str, **_: Any) -> None:
+    from audit.partitions import ensure_partitions
+
+    ensure_partitions(using=using)

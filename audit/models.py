@@ -1,0 +1,99 @@
+"""The trail: entries of what happened, and the blocks that will seal them. Both can only grow.
+
+The tables are made by hand in the first migration (partitions, triggers, rights), hence `managed = False`.
+"""
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+
+from audit.querysets import TrackedQuerySet
+
+__all__ = ["Entry", "SealBlock", "TrackedQuerySet"]
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    """Words for choosing entries. Entries are written by `audit.services` only."""
+
+    def visible_to(self, user: Any) -> Self:
+        """All entries for those who may read the trail, else those of one's own acts."""
+        if user.has_perm("audit.view_entry"):
+            return self
+        return self.by(user)
+
+    def by(self, user: Any) -> Self:
+        """What `user` did."""
+        return self.filter(actor_id=user.pk)
+
+    def about(self, entity_type: str, entity_id: str) -> Self:
+        """What happened to one object."""
+        return self.filter(entity_type=entity_type, entity_id=entity_id)
+
+
+class Entry(models.Model):
+    """What one transaction did to one object: who, when, from where, before and after."""
+
+    class Severity(models.TextChoices):
+        INFO = "INFO", "Info"
+        WARNING = "WARNING", "Warning"
+        ERROR = "ERROR", "Error"
+        CRITICAL = "CRITICAL", "Critical"
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(help_text="Start of the transaction.")
+    tx = models.UUIDField(help_text="Names the transaction; entries with the same one were committed together.")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
+    )
+    actor_label = models.TextField()
+    on_behalf_of = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
+    )
+    on_behalf_label = models.TextField()
+    action = models.TextField()
+    entity_type = models.TextField()
+    entity_id = models.TextField()
+    label = models.TextField()
+    changes = models.JSONField(help_text="{field: [before, after]}")
+    ip = models.GenericIPAddressField(null=True)
+    user_agent = models.TextField()
+    source = models.TextField()
+    request_id = models.TextField()
+    severity = models.TextField(choices=Severity.choices)
+    specificity = models.SmallIntegerField(help_text="How much the action tells, for merging within a transaction.")
+
+    objects = EntryQuerySet.as_manager()
+
+    class Meta:
+        managed = False
+        db_table = "audit_entry"
+        ordering = ["-at", "-id"]
+        default_permissions = ("view",)
+        verbose_name_plural = "entries"
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.label}".strip()
+
+
+class SealBlock(models.Model):
+    """A block of entries chained to the one before it by its hash."""
+
+    number = models.BigAutoField(primary_key=True)
+    from_xact = models.BigIntegerField()
+    to_xact = models.BigIntegerField()
+    entries = models.BigIntegerField()
+    first_at = models.DateTimeField(null=True)
+    last_at = models.DateTimeField(null=True)
+    previous_hash = models.TextField()
+    hash = models.TextField()
+    sealed_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "audit_sealblock"
+        ordering = ["number"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"Block {self.number}"

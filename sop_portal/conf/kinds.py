@@ -1,0 +1,147 @@
+"""The kinds of values a setting may have: each turns what a person or a program sent into the typed value.
+
+Every function raises ValueError with a sentence that says what would be accepted.
+"""
+
+import re
+import unicodedata
+import zoneinfo
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+if TYPE_CHECKING:
+    from sop_portal.conf.registry import Spec
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,9}\Z")
+_NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?\Z")
+_HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\Z")
+_YES = {"true", "yes", "on", "1"}
+_NO = {"false", "no", "off", "0"}
+RISK_CLASSES = ("0", "1", "2", "3")
+
+
+def text(spec: "Spec", raw: Any) -> str:
+    """One line of text, in NFC and without control characters."""
+    if not isinstance(raw, str):
+        raise ValueError(f"{spec.label} must be text.")
+    value = unicodedata.normalize("NFC", raw).strip()
+    if any(unicodedata.category(sign) in ("Cc", "Cf", "Cs") for sign in value):
+        raise ValueError(f"{spec.label} must not contain line breaks or invisible characters.")
+    if not value and not spec.blank:
+        raise ValueError(f"{spec.label} must not be empty.")
+    if len(value) > 200:
+        raise ValueError(f"{spec.label} may have up to 200 characters, not {len(value)}.")
+    return value
+
+
+def integer(spec: "Spec", raw: Any) -> int:
+    """A whole number within the range of the setting."""
+    wanted = f"{spec.label} must be a whole number from {spec.minimum} to {spec.maximum}."
+    if isinstance(raw, str) and _WHOLE.match(raw.strip()):
+        raw = int(raw)
+    if isinstance(raw, bool) or not isinstance(raw, int):
+        raise ValueError(wanted)
+    if not (spec.minimum or 0) <= raw <= (spec.maximum or 0):
+        raise ValueError(f"{wanted[:-1]}, not {raw}.")
+    return raw
+
+
+def boolean(spec: "Spec", raw: Any) -> bool:
+    """Yes or no."""
+    if isinstance(raw, bool):
+        return raw
+    if isinstance(raw, str) and raw.strip().lower() in _YES | _NO:
+        return raw.strip().lower() in _YES
+    raise ValueError(f"{spec.label} must be yes or no.")
+
+
+def choice(spec: "Spec", raw: Any) -> str:
+    """One of the setting's choices."""
+    allowed = [value for value, _ in spec.choices]
+    if raw not in allowed:
+        raise ValueError(f"{spec.label} must be one of {', '.join(allowed)}.")
+    return str(raw)
+
+
+def time_zone(spec: "Spec", raw: Any) -> str:
+    """A name of the IANA time zone database."""
+    if not isinstance(raw, str) or raw.strip() not in zoneinfo.available_timezones():
+        raise ValueError(f"{spec.label} must be the name of a time zone such as America/New_York.")
+    return raw.strip()
+
+
+def currency(spec: "Spec", raw: Any) -> str:
+    """A code of three capital letters (ISO 4217)."""
+    value = raw.strip().upper() if isinstance(raw, str) else ""
+    if not re.fullmatch(r"[A-Z]{3}", value):
+        raise ValueError(f"{spec.label} must be a code of three letters such as USD.")
+    return value
+
+
+def email(spec: "Spec", raw: Any) -> str:
+    """An e-mail address."""
+    value = text(spec, raw)
+    try:
+        validate_email(value)
+    except ValidationError as problem:
+        raise ValueError(f"{spec.label} must be an e-mail address such as noreply@example.com.") from problem
+    return value
+
+
+def host(spec: "Spec", raw: Any) -> str:
+    """The name or IPv4 address of a server."""
+    value = text(spec, raw)
+    if not _HOST.match(value):
+        raise ValueError(f"{spec.label} must be the name of a server such as smtp.example.com.")
+    return value
+
+
+def extensions(spec: "Spec", raw: Any) -> list[str]:
+    """File endings in lower case with their dot; as text they are separated by spaces or commas."""
+    parts = re.split(r"[\s,;]+", raw.strip()) if isinstance(raw, str) else raw
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(f"{spec.label} must be a list of file endings such as .xlsx .csv.")
+    endings = ["." + part.lower().lstrip(".") for part in parts if part.strip(". ")]
+    allowed = [value for value, _ in spec.choices]
+    for ending in endings:
+        if ending not in allowed:
+            raise ValueError(f"{spec.label}: '{ending}' cannot be read; possible are {' '.join(allowed)}.")
+    if not endings:
+        raise ValueError(f"{spec.label} must name at least one file ending.")
+    return list(dict.fromkeys(endings))
+
+
+def weights(spec: "Spec", raw: Any) -> dict[str, float]:
+    """A weight from 0 to 1 for each of the four risk classes, none above that of the class before."""
+    wanted = f"{spec.label} must give each risk class 0, 1, 2 and 3 a weight from 0 to 1."
+    if not isinstance(raw, dict) or {str(name) for name in raw} != set(RISK_CLASSES):
+        raise ValueError(wanted)
+    given = {str(name): value for name, value in raw.items()}
+    result: dict[str, float] = {}
+    for name in RISK_CLASSES:
+        value = given[name]
+        if isinstance(value, str) and _NUMBER.match(value.strip()):
+            value = float(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ValueError(wanted)
+        result[name] = float(value)
+    if list(result.values()) != sorted(result.values(), reverse=True):
+        raise ValueError(f"{spec.label}: a riskier class cannot weigh more than a surer one.")
+    return result
+
+
+CLEANERS: dict[str, Callable[["Spec", Any], Any]] = {
+    "text": text,
+    "integer": integer,
+    "boolean": boolean,
+    "choice": choice,
+    "time_zone": time_zone,
+    "currency": currency,
+    "email": email,
+    "host": host,
+    "extensions": extensions,
+    "weights": weights,
+}
