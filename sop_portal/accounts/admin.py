@@ -1,0 +1,192 @@
+"""Users and roles in the admin."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+
+from sop_portal.accounts import mail, services
+from sop_portal.accounts.forms import time_zone_choices
+from sop_portal.accounts.models import ADMINISTER, User, last_admin_sentence
+from sop_portal.lib.errors import Conflict
+
+
+class UserForm(forms.ModelForm):
+    """A user as administrators edit it."""
+
+    groups = forms.ModelMultipleChoiceField(
+        Group.objects.order_by("name"), label="Roles", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    username = forms.CharField(max_length=150, required=False, help_text="Leave empty to use the e-mail address.")
+    time_zone = forms.ChoiceField(choices=time_zone_choices, initial="UTC")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what would leave nobody to manage users."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.instance.pk and not self._stays_admin(data):
+            # The lock lasts until the admin's transaction ends, so nobody else takes the other one away meanwhile.
+            admins = list(User.objects.lock_admins().values_list("pk", flat=True)[:2])
+            if admins == [self.instance.pk]:
+                raise ValidationError(last_admin_sentence(self.instance), code="last_admin")
+        return data
+
+    @staticmethod
+    def _stays_admin(data: dict[str, Any]) -> bool:
+        app_label, _, codename = ADMINISTER.partition(".")
+        granting = Permission.objects.filter(
+            content_type__app_label=app_label, codename=codename, group__in=data.get("groups", [])
+        )
+        return bool(data.get("is_active")) and granting.exists()
+
+
+class UserAddForm(UserForm):
+    """A new user; without a password they are mailed a link for choosing one."""
+
+    password1 = forms.CharField(
+        label="Password",
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="Better left empty: a link to choose a password is then mailed to the user.",
+    )
+    password2 = forms.CharField(
+        label="Password (again)",
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=password_validators_help_text_html,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        first, second = data.get("password1") or "", data.get("password2") or ""
+        if first != second:
+            self.add_error("password2", "Type the same password twice.")
+        elif first:
+            try:
+                validate_password(first, User(email=data.get("email", ""), full_name=data.get("full_name", "")))
+            except ValidationError as problem:
+                self.add_error("password1", problem)
+        return data
+
+    def save(self, commit: bool = True) -> User:
+        user: User = super().save(commit=False)
+        user.set_password(self.cleaned_data["password1"] or None)
+        if commit:
+            user.save()
+            self.save_m2m()
+        return user
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin):
+    """Users are deactivated, never deleted: their work stays attributed to them."""
+
+    form = UserForm
+    list_display = ("full_name", "email", "roles", "manager", "is_active", "last_login")
+    list_filter = ("is_active", "groups", ("manager", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("manager",)
+    search_fields = ("full_name", "email", "username", "employee_id")
+    ordering = ("full_name", "pk")
+    autocomplete_fields = ("manager",)
+    readonly_fields = ("last_login", "date_joined")
+    actions = ("mail_password_link", "activate", "deactivate")
+    fieldsets = (
+        (None, {"fields": ("full_name", "email", "username", "employee_id")}),
+        ("What they may do", {"fields": ("groups", "manager", "is_active")}),
+        ("More", {"fields": ("time_zone", "last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("full_name", "email", "username", "employee_id")}),
+        ("What they may do", {"fields": ("groups", "manager")}),
+        ("More", {"fields": ("time_zone", "password1", "password2")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related(Prefetch("groups", Group.objects.order_by("name")))
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        return self.fieldsets if obj else self.add_fieldsets
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **({"form": UserAddForm} if obj is None else {}) | kwargs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False
+
+    @admin.display(description="Roles")
+    def roles(self, user: User) -> str:
+        """The names of their roles."""
+        return ", ".join(group.name.replace("_", " ") for group in user.groups.all())
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """After roles are stored: keep one's own session, or welcome a new user."""
+        super().save_related(request, form, formsets, change)
+        user = User.objects.get(pk=form.instance.pk)
+        if user == request.user:
+            update_session_auth_hash(request, user)
+        if not change and not user.has_usable_password():
+            transaction.on_commit(lambda: self._mail(request, [user], welcome=True))
+
+    @admin.action(description="Mail a password link", permissions=["change"])
+    def mail_password_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Mail each chosen active user a one-use link."""
+        users = list(queryset.filter(is_active=True))
+        self._mail(request, users)
+        if queryset.count() > len(users):
+            self.message_user(request, "Inactive users got no link; activate them first.", messages.WARNING)
+
+    def _mail(self, request: HttpRequest, users: list[User], *, welcome: bool = False) -> None:
+        for user in users:
+            if mail.send_password_link(user, welcome=welcome):
+                self.message_user(request, f"A link to choose a password was mailed to {user.email}.")
+            else:
+                self.message_user(
+                    request,
+                    f"No mail could be sent to {user.email}. Check the mail settings, then use "
+                    "“Mail a password link”.",
+                    messages.ERROR,
+                )
+
+    @admin.action(description="Activate", permissions=["change"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Let the chosen users sign in again."""
+        self._set_active(request, queryset, True)
+
+    @admin.action(description="Deactivate", permissions=["change"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Sign the chosen users out and keep them out."""
+        self._set_active(request, queryset, False)
+
+    def _set_active(self, request: HttpRequest, queryset: QuerySet[User], active: bool) -> None:
+        try:
+            changed = services.set_active(queryset, active, by=request.user)  # type: ignore[arg-type]
+        except Conflict as refusal:
+            self.message_user(request, refusal.detail, messages.ERROR)
+            return
+        word = "activated" if active else "deactivated"
+        self.message_user(request, f"{len(changed)} user{'' if len(changed) == 1 else 's'} {word}.")
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RoleAdmin(GroupAdmin):
+    """Roles are seeded and keep their names, which migrations find them by; what they may do can be changed."""
+
+    readonly_fields = ("name",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return False

@@ -1,0 +1,22 @@
+"""Accounts: users, roles, sign-in. Also the admin site, whose doors are the portal's own sign-in."""
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+from django.db.models.signals import post_migrate
+
+
+class AccountsConfig(AppConfig):
+    name = "sop_portal.accounts"
+    label = "accounts"
+    verbose_name = "Users and roles"
+
+    def ready(self) -> None:
+        from sop_portal.accounts import receivers, schedules, tracked
+
+        tracked.declare()
+        receivers.connect()
+        post_migrate.connect(schedules.sync, sender=self, dispatch_uid="schedules")
+
+
+class PortalAdminConfig(AdminConfig):
+    default_site = "sop_portal.accounts.site.PortalAdminSite"

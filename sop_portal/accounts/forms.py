@@ -1,0 +1,80 @@
+"""Forms of sign-in, reset and profile."""
+
+import zoneinfo
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import LoginForm as AllauthLoginForm
+from allauth.account.forms import ResetPasswordForm as AllauthResetPasswordForm
+from allauth.account.models import Login
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
+
+from sop_portal.accounts.models import User
+
+# Wrong name, wrong password, inactive, no password chosen yet: nobody learns which.
+NOT_ACCEPTED = "This name and password do not fit together. Check both, or have a new password mailed to you."
+
+# Hashing a longer one only costs time.
+LONGEST_PASSWORD = 1024
+
+
+class LoginForm(AllauthLoginForm):
+    """E-mail address or username, and password."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"] = forms.CharField(
+            label="E-mail address or username",
+            max_length=254,
+            widget=forms.TextInput(
+                attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false", "autofocus": True}
+            ),
+        )
+        self.fields["password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
+        self.fields["password"].widget.attrs.pop("placeholder", None)
+        self.fields["password"].help_text = ""
+        self.order_fields(["login", "password"])
+
+    def user_credentials(self) -> dict[str, str]:
+        """What the backends are asked with."""
+        return {"username": self.cleaned_data["login"], "password": self.cleaned_data["password"]}
+
+    def _clean_with_password(self, credentials: dict[str, str]) -> dict[str, Any]:
+        user = get_adapter(self.request).authenticate(self.request, **credentials)
+        if user is None:
+            raise ValidationError(NOT_ACCEPTED, code="not_accepted")
+        self._login = Login(user=user)
+        self.user = user
+        return self.cleaned_data
+
+
+class ResetPasswordForm(AllauthResetPasswordForm):
+    """Asks for an address. The link goes to the address on file and to no other."""
+
+    def clean_email(self) -> str:
+        """Find the active user of this very address; the page is the same when there is none."""
+        email: str = self.cleaned_data["email"]
+        self.users = list(User.objects.active().filter(email=email.lower()))
+        return email
+
+
+class ProfileForm(forms.ModelForm):
+    """What people may change about themselves."""
+
+    time_zone = forms.ChoiceField(label="Time zone", help_text="Times on the pages are shown in it.")
+
+    class Meta:
+        model = User
+        fields = ("time_zone",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["time_zone"].choices = time_zone_choices()  # type: ignore[attr-defined]
+
+
+def time_zone_choices() -> list[tuple[str, str]]:
+    """The time zones people live in, UTC first; names without a region are old aliases."""
+    names = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
+    return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names)]

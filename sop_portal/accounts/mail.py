@@ -1,0 +1,55 @@
+"""Mail of accounts: the one-use links. Sent at once, by Django's mail backend."""
+
+import smtplib
+from email.utils import formataddr
+from typing import Any
+
+import structlog
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.smtp import EmailBackend
+from django.template.loader import render_to_string
+
+from sop_portal import conf
+from sop_portal.accounts.models import User
+from sop_portal.accounts.tokens import password_link
+
+log = structlog.get_logger(__name__)
+
+
+class ConfiguredSmtpBackend(EmailBackend):
+    """SMTP to the host and port of the portal's settings; user and password come from the environment."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["host"] = kwargs.get("host") or conf.get("smtp_host")
+        kwargs["port"] = kwargs.get("port") or conf.get("smtp_port")
+        super().__init__(**kwargs)
+
+
+def sender() -> str:
+    """The From line, of the portal's settings."""
+    return formataddr((conf.get("from_name"), conf.get("from_email")))
+
+
+def send(kind: str, user: User, context: dict[str, Any]) -> bool:
+    """Send the mail `templates/account/email/<kind>_{subject,message}.*` to `user`.
+
+    False when the mail server could not be reached or refused it; that is logged and nothing raised.
+    """
+    context = {"user": user, **context}
+    subject = " ".join(render_to_string(f"account/email/{kind}_subject.txt", context).split())
+    message = EmailMultiAlternatives(
+        subject, render_to_string(f"account/email/{kind}_message.txt", context).strip() + "\n", sender(), [user.email]
+    )
+    message.attach_alternative(render_to_string(f"account/email/{kind}_message.html", context), "text/html")
+    try:
+        message.send()
+    except (smtplib.SMTPException, OSError) as problem:
+        log.error("mail not sent", kind=kind, user_id=user.pk, problem=str(problem))
+        return False
+    return True
+
+
+def send_password_link(user: User, *, welcome: bool = False) -> bool:
+    """Mail `user` a one-use link for choosing a password; `welcome` introduces the portal to a new user."""
+    kind = "welcome" if welcome else "password_reset_key"
+    return send(kind, user, {"password_reset_url": password_link(user)})

@@ -1,0 +1,17 @@
+"""Jobs of accounts."""
+
+from allauth.usersessions.models import UserSession
+from celery import shared_task
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from sop_portal.lib.jobs import scheduled
+
+
+@scheduled("clear_sessions", hour="2", minute="10")
+@shared_task
+def clear_sessions() -> int:
+    """Delete sessions that have run out."""
+    deleted, _ = Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
+    return deleted

@@ -1,0 +1,86 @@
+"""How often one may try to sign in. Counting per name and address is django-axes' (in the database, so it works
+with the cache away); per address alone it is lib/ratelimit's."""
+
+import datetime as dt
+from typing import Any
+
+from axes.handlers.database import AxesDatabaseHandler
+from axes.models import AccessAttempt
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+
+from sop_portal.accounts.models import User
+from sop_portal.lib.net import client_ip
+
+COOLOFF = dt.timedelta(minutes=15)
+LOGINS_PER_ADDRESS = "20/m"
+RESETS_PER_ADDRESS = "10/m"
+RESETS_PER_NAME = "5/h"
+# Trying many names with one password: beyond so many failed names an address waits, until the oldest have aged.
+SPRAY_NAMES = 10
+SPRAY_WINDOW = dt.timedelta(minutes=10)
+
+
+def cooloff(request: HttpRequest | None = None) -> dt.timedelta:
+    """How long failures count and a lock lasts."""
+    return COOLOFF
+
+
+def axes_username(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str | None:
+    """The one name under which failures are counted: a person's e-mail address whichever of their two names was
+    typed, else what was typed, in lower case."""
+    typed = None
+    if credentials:
+        typed = credentials.get("username") or credentials.get("email")
+    if not typed:
+        typed = request.POST.get("login")
+    if not typed:
+        return None
+    typed = str(typed).strip().lower()
+    known: dict[str, str] = request.__dict__.setdefault("_axes_names", {})
+    if typed not in known:
+        user = User.objects.named(typed)
+        known[typed] = user.email if user else typed[:254]
+    return known[typed]
+
+
+class SprayAwareHandler(AxesDatabaseHandler):
+    """Also holds an address that failed with many names. An office shares an address, so only failures count."""
+
+    def is_locked(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> bool:
+        """Whether this name from this address, or this address altogether, has to wait."""
+        return super().is_locked(request, credentials) or self.is_spraying(request)
+
+    def is_spraying(self, request: HttpRequest) -> bool:
+        """Whether the address failed with more than SPRAY_NAMES names within SPRAY_WINDOW."""
+        recent = AccessAttempt.objects.filter(
+            ip_address=client_ip(request), attempt_time__gte=timezone.now() - SPRAY_WINDOW
+        )
+        return recent.values("username").distinct().count() > SPRAY_NAMES
+
+
+def seconds_locked(request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+    """Seconds until the name and address of `request` may try again."""
+    attempts = AccessAttempt.objects.filter(ip_address=client_ip(request))
+    name = axes_username(request, credentials)
+    last = (
+        attempts.filter(username=name).order_by("-attempt_time").values_list("attempt_time", flat=True).first()
+        or attempts.order_by("-attempt_time").values_list("attempt_time", flat=True).first()
+    )
+    if last is None:
+        return int(COOLOFF.total_seconds())
+    return max(1, int((last + COOLOFF - timezone.now()).total_seconds()))
+
+
+def locked_out(
+    request: HttpRequest, original_response: HttpResponse | None = None, credentials: dict[str, Any] | None = None
+) -> HttpResponse:
+    """The page that says how long to wait; the same for names that exist and names that do not."""
+    seconds = seconds_locked(request, credentials)
+    context = {"status": 429, "retry_after": seconds, "minutes": -(-seconds // 60)}
+    response = render(request, "errors/locked.html", context, status=429)
+    response["Retry-After"] = str(seconds)
+    add_never_cache_headers(response)
+    return response

@@ -1,0 +1,30 @@
+"""One-use links with which a person chooses a password."""
+
+from django.conf import settings
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.urls import reverse
+from django.utils.http import int_to_base36
+
+from sop_portal.accounts.models import User
+
+
+class PasswordLinkGenerator(PasswordResetTokenGenerator):
+    """Tokens that die when used, when the person signs in, and when e-mail address, roles or activity change."""
+
+    key_salt = "sop_portal.accounts.tokens.PasswordLinkGenerator"
+
+    def _make_hash_value(self, user: User, timestamp: int) -> str:  # type: ignore[override]
+        return f"{super()._make_hash_value(user, timestamp)}{user.access_version}"
+
+
+def absolute(path: str) -> str:
+    """`path` under the portal's public address."""
+    return f"{settings.SITE_URL.rstrip('/')}{path}"
+
+
+def password_link(user: User) -> str:
+    """A link with which `user` chooses a password, once, within PASSWORD_RESET_TIMEOUT seconds."""
+    key = PasswordLinkGenerator().make_token(user)
+    return absolute(
+        reverse("account_reset_password_from_key", kwargs={"uidb36": int_to_base36(user.pk), "key": key})
+    )

@@ -1,0 +1,56 @@
+"""What of accounts, and of the packages below it, the audit trail keeps."""
+
+from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.usersessions.models import UserSession
+from axes.models import AccessAttempt, AccessAttemptExpiration, AccessFailureLog, AccessLog
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django_celery_beat import models as beat
+
+from audit.registry import Changes
+from audit.tracking import exempt, track
+from sop_portal.accounts.models import User
+
+
+def user_action(changes: Changes, created: bool) -> str | None:
+    """The name of a change of a user; that of their activity tells more than that of their password."""
+    if created:
+        return None
+    if "is_active" in changes:
+        return "user_activated" if changes["is_active"][1] else "user_deactivated"
+    return "user_password_changed" if "password" in changes else None
+
+
+def declare() -> None:
+    """Declare the models tracked and exempt."""
+    track(
+        User,
+        fields=[
+            "email", "username", "full_name", "employee_id", "manager", "time_zone", "is_active", "is_superuser",
+            "password",
+        ],
+        entity="user",
+        secret=["password"],
+        many={"groups": "user_role_changed", "user_permissions": "user_role_changed"},
+        actions=user_action,
+    )  # fmt: skip
+    track(Group, fields=["name"], entity="role", many={"permissions": "role_updated"})
+    track(
+        beat.PeriodicTask,
+        fields=["name", "task", "crontab", "interval", "enabled", "args", "kwargs"],
+        entity="schedule",
+    )
+    for model in (Permission, ContentType):
+        exempt(model, why="declared by the code, written by migrations")
+    exempt(LogEntry, why="the admin's own log; the trail holds the same acts")
+    exempt(Session, why="signing in and out is recorded")
+    exempt(UserSession, why="signing in and out is recorded")
+    for model in (EmailAddress, EmailConfirmation):
+        exempt(model, why="not used: the address of a user is a field of the user")
+    for model in (AccessAttempt, AccessAttemptExpiration, AccessFailureLog, AccessLog):
+        exempt(model, why="counters of failed sign-ins, which are recorded")
+    for model in (beat.CrontabSchedule, beat.IntervalSchedule, beat.SolarSchedule, beat.ClockedSchedule):
+        exempt(model, why="times that the tracked schedules point at")
+    exempt(beat.PeriodicTasks, why="tells beat that schedules changed")
