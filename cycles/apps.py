@@ -1,0 +1,34 @@
+"""The app of cycles."""
+
+from django.apps import AppConfig
+
+
+class CyclesConfig(AppConfig):
+    name = "cycles"
+
+    def ready(self) -> None:
+        from audit.tracking import track
+        from cycles.models import Cycle, Participant
+
+        track(
+            Cycle,
+            fields=[
+                "name",
+                "kind",
+                "first_period",
+                "opens_at",
+                "closes_at",
+                "status",
+                "opened_at",
+                "closed_at",
+                "close_reason",
+                "archived_at",
+                "settings",
+            ],
+            entity="cycle",
+        )
+        track(
+            Participant,
+            fields=["cycle", "rep", "lines_expected", "deadline_extension", "counts_at_close"],
+            entity="participant",
+        )

@@ -1,0 +1,50 @@
+"""The app of master data."""
+
+from django.apps import AppConfig
+
+
+class MasterdataConfig(AppConfig):
+    name = "masterdata"
+    verbose_name = "Master data"
+
+    def ready(self) -> None:
+        from audit.tracking import exempt, track
+        from masterdata import models
+
+        track(models.ProductGroup, fields=["code", "name", "parent"], entity="product_group")
+        track(
+            models.Product,
+            fields=["item_code", "description", "group", "manufacturing_location", "production_line", "pack_size",
+                    "weight", "uom", "list_price", "cost_price", "replaced_by", "is_active"],
+            entity="product",
+        )  # fmt: skip
+        track(
+            models.Customer,
+            fields=["customer_id", "name", "short_name", "sales_rep", "region", "territory", "corporate_group",
+                    "contact_person", "contact_email", "contact_phone", "payment_terms", "credit_limit", "address",
+                    "city", "state", "postal_code", "country", "default_risk_class", "is_prospect", "replaced_by",
+                    "notes", "is_active"],
+            entity="customer",
+        )  # fmt: skip
+        track(
+            models.MatrixEntry,
+            fields=["customer", "product", "is_active", "minimum_order_quantity", "maximum_order_quantity",
+                    "lead_time_days", "proposed_by", "notes"],
+            entity="matrix",
+        )  # fmt: skip
+        track(models.Price, fields=["entry", "valid_from", "unit_price"], entity="price")
+        track(models.Actual, fields=["customer", "product", "period", "quantity", "amount", "cost"], entity="actual")
+        track(models.Budget, fields=["version", "customer", "product", "period", "quantity", "amount"], entity="budget")
+        track(
+            models.Delegation,
+            fields=["from_user", "to_user", "all_customers", "valid_from", "valid_to"],
+            entity="delegation",
+            many=["customers"],
+        )
+        track(
+            models.ImportRun,
+            fields=["kind", "state", "file_name", "rows_read", "rows_created", "rows_updated", "rows_unchanged",
+                    "rows_refused", "control_totals"],
+            entity="import",
+        )  # fmt: skip
+        exempt(models.ActualRevision, why="the append-only history of actuals, written by the database itself")

@@ -1,0 +1,20 @@
+"""Master data: what is sold, to whom, at which price, and what was sold and budgeted."""
+
+from masterdata.models.catalogue import Product, ProductGroup
+from masterdata.models.customers import Customer, Delegation
+from masterdata.models.facts import Actual, ActualRevision, Budget
+from masterdata.models.imports import ImportRun
+from masterdata.models.matrix import MatrixEntry, Price
+
+__all__ = [
+    "Actual",
+    "ActualRevision",
+    "Budget",
+    "Customer",
+    "Delegation",
+    "ImportRun",
+    "MatrixEntry",
+    "Price",
+    "Product",
+    "ProductGroup",
+]

@@ -1,0 +1,110 @@
+"""Products and the groups they belong to."""
+
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+
+from audit.models import TrackedQuerySet
+from sop_portal.lib.text import NameField
+
+NOT_NEGATIVE = MinValueValidator(Decimal(0), "Must be 0 or more.")
+
+
+class ProductGroup(models.Model):
+    """A product family; groups have at most two levels."""
+
+    code = NameField(max_length=30, unique=True)
+    name = NameField(max_length=200)
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
+
+    objects = TrackedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(code=""), name="productgroup_has_code", violation_error_message="A group needs a code."
+            ),
+            models.CheckConstraint(
+                condition=~Q(parent=F("id")),
+                name="productgroup_not_own_parent",
+                violation_error_message="A group cannot be its own parent.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}"
+
+    def clean(self) -> None:
+        if self.parent_id is None:
+            return
+        if self.parent_id == self.pk:
+            raise ValidationError({"parent": "A group cannot be its own parent."})
+        if self.parent is not None and self.parent.parent_id is not None:
+            raise ValidationError({"parent": "Groups have two levels; choose a group that has no parent itself."})
+        if self.pk and ProductGroup.objects.filter(parent=self.pk).exists():
+            raise ValidationError({"parent": "This group has groups below it, so it must stay on the upper level."})
+
+
+class Product(models.Model):
+    """What is sold, in one unit of measure."""
+
+    item_code = NameField(max_length=50, unique=True)
+    description = NameField(max_length=300)
+    group = models.ForeignKey(ProductGroup, on_delete=models.PROTECT, related_name="products")
+    manufacturing_location = NameField(max_length=100, blank=True)
+    production_line = NameField(max_length=100, blank=True)
+    pack_size = NameField(max_length=50, blank=True)
+    weight = models.DecimalField(
+        max_digits=12,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[NOT_NEGATIVE],
+        help_text="Of one unit, in kg.",
+    )
+    uom = NameField("unit of measure", max_length=10, default="CS")
+    list_price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True, validators=[NOT_NEGATIVE])
+    cost_price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True, validators=[NOT_NEGATIVE])
+    replaced_by = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaces")
+    is_active = models.BooleanField(default=True)
+
+    objects = TrackedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["item_code"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(item_code=""),
+                name="product_has_code",
+                violation_error_message="A product needs an item code.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(uom=""),
+                name="product_has_uom",
+                violation_error_message="A product needs a unit of measure.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(replaced_by=F("id")),
+                name="product_not_replaced_by_itself",
+                violation_error_message="A product cannot replace itself.",
+            ),
+            *[
+                models.CheckConstraint(
+                    condition=Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__gte": 0}),
+                    name=f"product_{name}_not_negative",
+                    violation_error_message="Must be 0 or more.",
+                )
+                for name in ("weight", "list_price", "cost_price")
+            ],
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item_code} {self.description}"
+
+    def clean(self) -> None:
+        if self.pk and self.replaced_by_id == self.pk:
+            raise ValidationError({"replaced_by": "A product cannot replace itself."})

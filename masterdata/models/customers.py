@@ -1,0 +1,187 @@
+"""Customers, who serves them, and who stands in for whom."""
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+
+from audit.models import TrackedQuerySet
+from sop_portal.lib.text import NameField, NoteField
+
+RISK_CLASSES = [
+    (0, "Order"),
+    (1, "Plan"),
+    (2, "Customer"),
+    (3, "Estimate"),
+]
+RISK_LABELS = dict(RISK_CLASSES)
+
+
+class SqlNow(models.Func):
+    """The portal's clock inside a query (see `sop_portal.lib.clock`)."""
+
+    function = "portal_now"
+    template = "%(function)s()"
+    output_field = models.DateTimeField()
+
+
+class DelegationQuerySet(TrackedQuerySet):
+    """Words about who stands in for whom."""
+
+    def in_force(self) -> Self:
+        """Delegations that hold at this minute, by the database's clock."""
+        return self.filter(valid_from__lte=SqlNow(), valid_to__gt=SqlNow())
+
+    def to(self, user: Any) -> Self:
+        """Delegations that let `user` act now."""
+        return self.in_force().filter(to_user=user)
+
+
+class Delegation(models.Model):
+    """`to_user` acts for `from_user` between two instants, for all customers or some."""
+
+    from_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="delegations_given")
+    to_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="delegations_received")
+    all_customers = models.BooleanField(default=True)
+    customers = models.ManyToManyField("Customer", blank=True, related_name="delegations")
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    objects = DelegationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-valid_from", "pk"]
+        indexes = [models.Index(fields=["to_user", "valid_to"], name="delegation_to_valid")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(valid_to__gt=F("valid_from")),
+                name="delegation_ends_after_start",
+                violation_error_message="A delegation must end after it starts.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(from_user=F("to_user")),
+                name="delegation_to_someone_else",
+                violation_error_message="Choose someone else to stand in.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_user} to {self.to_user}"
+
+    def clean(self) -> None:
+        if self.valid_from and self.valid_to and self.valid_to <= self.valid_from:
+            raise ValidationError({"valid_to": "A delegation must end after it starts."})
+        if self.from_user_id and self.from_user_id == self.to_user_id:
+            raise ValidationError({"to_user": "Choose someone else to stand in."})
+
+
+def served_by(user: Any, prefix: str = "") -> Q:
+    """The customers `user` serves: their own and those delegated to them now.
+
+    prefix: the path from the filtered model to the customer, such as "customer__".
+    """
+    delegated = Delegation.objects.to(user)
+    some = Customer.objects.filter(
+        delegations__in=delegated.filter(all_customers=False), sales_rep=F("delegations__from_user")
+    )
+    return (
+        Q(**{f"{prefix}sales_rep": user})
+        | Q(**{f"{prefix}sales_rep__in": delegated.filter(all_customers=True).values("from_user")})
+        | Q(**{f"{prefix}pk__in": some.values("pk")})
+    )
+
+
+class CustomerQuerySet(TrackedQuerySet):
+    """Words about customers."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Customers `user` may read: all, or those they serve, or those of their team."""
+        if user.has_perm("masterdata.view_all_customers"):
+            return self.all()
+        scope = served_by(user)
+        if user.has_perm("masterdata.view_team_customers"):
+            scope |= Q(sales_rep__manager=user)
+        return self.filter(scope)
+
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+
+class Customer(models.Model):
+    """Who is sold to; one sales rep serves them."""
+
+    customer_id = NameField("customer ID", max_length=50, unique=True)
+    name = NameField(max_length=200)
+    short_name = NameField(max_length=60, blank=True, help_text="Used on S&OP reports; the name when blank.")
+    sales_rep = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="customers"
+    )
+    region = NameField(max_length=100, blank=True)
+    territory = NameField(max_length=100, blank=True)
+    corporate_group = NameField(max_length=100, blank=True)
+    contact_person = NameField(max_length=200, blank=True)
+    contact_email = models.EmailField(blank=True)
+    contact_phone = NameField(max_length=50, blank=True)
+    payment_terms = NameField(max_length=100, blank=True)
+    credit_limit = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    address = NameField(max_length=300, blank=True)
+    city = NameField(max_length=100, blank=True)
+    state = NameField(max_length=100, blank=True)
+    postal_code = NameField(max_length=20, blank=True)
+    country = NameField(max_length=100, blank=True)
+    default_risk_class = models.PositiveSmallIntegerField(choices=RISK_CLASSES, null=True, blank=True)
+    is_prospect = models.BooleanField(default=False)
+    replaced_by = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaces")
+    notes = NoteField(blank=True)
+    is_active = models.BooleanField(default=True)
+
+    objects = CustomerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        permissions = [
+            ("view_all_customers", "Can see every customer"),
+            ("view_team_customers", "Can see the customers of the own team"),
+            ("view_cost", "Can see cost and margin"),
+            ("import_data", "Can import and undo imports"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(customer_id=""), name="customer_has_id", violation_error_message="A customer needs an ID."
+            ),
+            models.CheckConstraint(
+                condition=~Q(name=""), name="customer_has_name", violation_error_message="A customer needs a name."
+            ),
+            models.CheckConstraint(
+                condition=~Q(replaced_by=F("id")),
+                name="customer_not_replaced_by_itself",
+                violation_error_message="A customer cannot replace itself.",
+            ),
+            models.CheckConstraint(
+                condition=Q(default_risk_class__isnull=True) | Q(default_risk_class__lte=3),
+                name="customer_risk_class_known",
+                violation_error_message="The risk class must be 0 to 3.",
+            ),
+            models.CheckConstraint(
+                condition=Q(credit_limit__isnull=True) | Q(credit_limit__gte=0),
+                name="customer_credit_limit_not_negative",
+                violation_error_message="Must be 0 or more.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.pk and self.replaced_by_id == self.pk:
+            raise ValidationError({"replaced_by": "A customer cannot replace itself."})
+        if self.credit_limit is not None and self.credit_limit < 0:
+            raise ValidationError({"credit_limit": "Must be 0 or more."})
+
+    @property
+    def label(self) -> str:
+        """The name used where space is short."""
+        return self.short_name or self.name

@@ -1,0 +1,106 @@
+"""What was sold and what was budgeted, by month."""
+
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Q
+
+from audit.models import TrackedQuerySet
+from masterdata.models.catalogue import Product
+from masterdata.models.customers import Customer
+from sop_portal.lib.text import NameField
+
+STARTS_A_MONTH = "A period is written as the first day of its month."
+
+
+class ActualQuerySet(TrackedQuerySet):
+    """Words about actuals."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Actuals of the customers `user` may read."""
+        return self.filter(customer__in=Customer.objects.visible_to(user))
+
+
+class Actual(models.Model):
+    """What one customer bought of one product in one period; negative for credits.
+
+    Every insert, change and delete is kept as an ActualRevision by triggers of the database, whatever the path.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="actuals")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="actuals")
+    period = models.DateField()
+    quantity = models.DecimalField(max_digits=18, decimal_places=6)
+    amount = models.DecimalField(max_digits=18, decimal_places=4)
+    cost = models.DecimalField(max_digits=18, decimal_places=4, null=True, blank=True)
+
+    objects = ActualQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-period", "customer_id", "product_id"]
+        indexes = [models.Index(fields=["period", "customer", "product"], name="actual_period_pair")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "product", "period"],
+                name="actual_key_unique",
+                violation_error_message="There is already an actual of this customer, product and period.",
+            ),
+            models.CheckConstraint(
+                condition=Q(period__day=1), name="actual_period_starts_month", violation_error_message=STARTS_A_MONTH
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer} · {self.product} · {self.period:%b %Y}"
+
+
+class ActualRevision(models.Model):
+    """One change of an actual: the key, the values before and after, and the batch that made it. Append-only."""
+
+    batch = models.BigIntegerField(db_index=True)
+    customer_id = models.BigIntegerField()
+    product_id = models.BigIntegerField()
+    period = models.DateField()
+    old = models.JSONField(null=True)
+    new = models.JSONField(null=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["customer_id", "product_id", "period"], name="actualrevision_key")]
+
+    def __str__(self) -> str:
+        return f"batch {self.batch}: {self.old} -> {self.new}"
+
+
+class Budget(models.Model):
+    """What was budgeted for a customer, by product or for all of them together (product empty)."""
+
+    version = NameField(max_length=30)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="budgets")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="budgets")
+    period = models.DateField()
+    quantity = models.DecimalField(max_digits=18, decimal_places=6)
+    amount = models.DecimalField(max_digits=18, decimal_places=4)
+
+    objects = TrackedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["version", "customer_id", "product_id", "period"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "customer", "product", "period"],
+                name="budget_key_unique",
+                nulls_distinct=False,
+                violation_error_message="This version already has a budget of this customer, product and period.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(version=""), name="budget_has_version", violation_error_message="A budget needs a version."
+            ),
+            models.CheckConstraint(
+                condition=Q(period__day=1), name="budget_period_starts_month", violation_error_message=STARTS_A_MONTH
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} · {self.customer} · {self.period:%b %Y}"

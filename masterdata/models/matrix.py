@@ -1,0 +1,101 @@
+"""The pricing matrix: which customer buys which product, and at which price from when."""
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+
+from audit.models import TrackedQuerySet
+from masterdata.models.catalogue import NOT_NEGATIVE, Product
+from masterdata.models.customers import Customer
+from sop_portal.lib.text import NoteField
+
+
+class MatrixQuerySet(TrackedQuerySet):
+    """Words about the pricing matrix."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Entries of the customers `user` may read."""
+        return self.filter(customer__in=Customer.objects.visible_to(user))
+
+
+class MatrixEntry(models.Model):
+    """One customer buys one product."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="matrix")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="matrix")
+    is_active = models.BooleanField(default=True)
+    minimum_order_quantity = models.DecimalField(
+        max_digits=18, decimal_places=6, null=True, blank=True, validators=[NOT_NEGATIVE]
+    )
+    maximum_order_quantity = models.DecimalField(
+        max_digits=18, decimal_places=6, null=True, blank=True, validators=[NOT_NEGATIVE]
+    )
+    lead_time_days = models.PositiveSmallIntegerField(null=True, blank=True)
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="proposed_entries"
+    )
+    notes = NoteField(blank=True)
+
+    objects = MatrixQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "matrix entries"
+        ordering = ["customer_id", "product_id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "product"],
+                name="matrixentry_pair_unique",
+                violation_error_message="This customer already has this product in the matrix.",
+            ),
+            models.CheckConstraint(
+                condition=Q(minimum_order_quantity__isnull=True) | Q(minimum_order_quantity__gte=0),
+                name="matrixentry_minimum_not_negative",
+                violation_error_message="Must be 0 or more.",
+            ),
+            models.CheckConstraint(
+                condition=Q(maximum_order_quantity__isnull=True)
+                | Q(minimum_order_quantity__isnull=True)
+                | Q(maximum_order_quantity__gte=F("minimum_order_quantity")),
+                name="matrixentry_maximum_not_below_minimum",
+                violation_error_message="The maximum order quantity is below the minimum.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer} · {self.product}"
+
+    def clean(self) -> None:
+        low, high = self.minimum_order_quantity, self.maximum_order_quantity
+        if low is not None and high is not None and high < low:
+            raise ValidationError({"maximum_order_quantity": "The maximum order quantity is below the minimum."})
+
+
+class Price(models.Model):
+    """The price of a matrix entry from `valid_from` on, until a later one."""
+
+    entry = models.ForeignKey(MatrixEntry, on_delete=models.CASCADE, related_name="prices")
+    valid_from = models.DateField()
+    unit_price = models.DecimalField(max_digits=14, decimal_places=4, validators=[NOT_NEGATIVE])
+
+    objects = TrackedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["entry_id", "valid_from"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["entry", "valid_from"],
+                name="price_valid_from_unique",
+                violation_error_message="There is already a price from this day on.",
+            ),
+            models.CheckConstraint(
+                condition=Q(unit_price__gte=0),
+                name="price_not_negative",
+                violation_error_message="A price must be 0 or more.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.unit_price} from {self.valid_from}"
