@@ -1,0 +1,22 @@
+"""The app of lines."""
+
+from django.apps import AppConfig
+
+
+class ForecastsConfig(AppConfig):
+    name = "forecasts"
+
+    def ready(self) -> None:
+        from audit.tracking import exempt, track
+        from forecasts import receivers  # noqa: F401  connects itself
+        from forecasts.models import Line, Snapshot
+
+        track(
+            Line,
+            fields=["owner", "status", "live", "risk_class", "notes", "quantity", "unit_price", "change_reason",
+                    "decision_comment"],
+            entity="forecast",
+        )  # fmt: skip
+        exempt(
+            Snapshot, why="append-only copies of lines, immutable in the database; the move that makes one is audited"
+        )

@@ -1,0 +1,143 @@
+"""The list of customers in a cycle: how far each is and what its next twelve months come to."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.http import QueryDict
+
+from cycles.models import Cycle
+from forecasts.figures import HANDED_IN, NextMoney, NextQuantity, ready
+from forecasts.models import Line
+from masterdata.models import Customer
+from sop_portal.lib import periods
+
+PAGE = 100
+MAX_FIND = 60
+
+
+@dataclass
+class CustomerShare:
+    """One customer's lines in a cycle."""
+
+    customer: Customer
+    live: int = 0
+    dormant: int = 0
+    ready: int = 0
+    submitted: int = 0
+    sent_back: int = 0
+    money: Decimal = Decimal(0)
+    quantities: dict[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def quantity(self) -> Decimal | None:
+        """The quantity, when all live lines have one unit of measure: different units are never added."""
+        return next(iter(self.quantities.values())) if len(self.quantities) == 1 else None
+
+    @property
+    def uom(self) -> str:
+        return next(iter(self.quantities)) if len(self.quantities) == 1 else ""
+
+    @property
+    def state(self) -> str:
+        """One word for the list: what is left to do."""
+        if not self.live:
+            return "no forecast"
+        if self.sent_back:
+            return "sent back"
+        if self.submitted == self.live:
+            return "submitted"
+        return "ready" if self.ready == self.live else "open"
+
+
+def overview(user: Any, cycle: Cycle, query: QueryDict) -> dict[str, Any]:
+    """The context of the list: `shares` of one page of customers, the sums over all of them, filters and pager.
+
+    query: rep (id), find (part of a name), page.
+    """
+    lines = Line.objects.visible_to(user).filter(cycle=cycle)
+    reps = _reps(lines) if not _own_only(user) else []
+    rep = query.get("rep", "")
+    if rep.isascii() and rep.isdigit() and len(rep) < 19:
+        lines = lines.filter(owner=int(rep))
+    else:
+        rep = ""
+    find = query.get("find", "").replace("\x00", "").strip()[:MAX_FIND]
+    if find:
+        lines = lines.filter(Q(customer__name__icontains=find) | Q(customer__customer_id__icontains=find))
+    customers = Customer.objects.filter(Exists(lines.filter(customer=OuterRef("pk")))).order_by("name", "pk")
+    count = customers.count()
+    pages = max(1, -(-count // PAGE))
+    asked = query.get("page", "")
+    page = min(int(asked), pages) if asked.isascii() and asked.isdigit() and len(asked) < 9 and int(asked) > 0 else 1
+    shown = list(customers.select_related("sales_rep")[(page - 1) * PAGE : page * PAGE])
+    shares = {customer.pk: CustomerShare(customer) for customer in shown}
+    _fill(shares, lines.filter(customer__in=shown))
+    kept = QueryDict(mutable=True)
+    kept.update({key: value for key, value in (("rep", rep), ("find", find)) if value})
+    return {
+        "shares": list(shares.values()),
+        "whole": _whole(lines),
+        "reps": reps,
+        "rep": rep,
+        "find": find,
+        "count": count,
+        "last_period": periods.shift(cycle.first_period, cycle.mandatory - 1),
+        "pager": _pager(kept, page, pages, count),
+        "one_rep": _own_only(user),
+    }
+
+
+def _own_only(user: Any) -> bool:
+    return not (user.has_perm("forecasts.view_all_lines") or user.has_perm("forecasts.view_team_lines"))
+
+
+def _reps(lines: Any) -> list[tuple[str, str]]:
+    rows = lines.filter(owner__isnull=False).order_by("owner__full_name", "owner").values_list("owner", "owner__full_name")
+    return [(str(pk), name) for pk, name in rows.distinct()]
+
+
+_LIVE = Q(live=True)
+_COUNTS = {
+    "live": Count("pk", filter=_LIVE),
+    "dormant": Count("pk", filter=~_LIVE),
+    "ready": Count("pk", filter=ready()),
+    "submitted": Count("pk", filter=_LIVE & Q(status__in=HANDED_IN)),
+    "sent_back": Count("pk", filter=Q(status__in=Line.INPUT) & ~Q(decision_comment="")),
+    "money": Sum(NextMoney(), filter=_LIVE, default=Decimal(0)),
+}
+
+
+def _fill(shares: dict[int, CustomerShare], lines: Any) -> None:
+    """Count and add up the lines of the shares, by unit of measure."""
+    rows = (
+        lines.order_by()
+        .values("customer_id", "product__uom")
+        .annotate(**_COUNTS, quantity=Sum(NextQuantity(), filter=_LIVE, default=Decimal(0)))
+    )
+    for row in rows:
+        share = shares[row["customer_id"]]
+        for name in _COUNTS:
+            setattr(share, name, getattr(share, name) + row[name])
+        if row["live"]:
+            share.quantities[row["product__uom"]] = row["quantity"]
+
+
+def _whole(lines: Any) -> dict[str, Any]:
+    """The sums over everything the filters leave, never over a page."""
+    whole: dict[str, Any] = lines.order_by().aggregate(**_COUNTS)
+    return whole
+
+
+def _pager(kept: QueryDict, page: int, pages: int, count: int) -> dict[str, str]:
+    def url(number: int) -> str:
+        query = kept.copy()
+        query["page"] = str(number)
+        return f"?{query.urlencode()}"
+
+    return {
+        "total_text": f"{count:,} customer{'' if count == 1 else 's'}",
+        "previous_url": url(page - 1) if page > 1 else "",
+        "next_url": url(page + 1) if page < pages else "",
+    }

@@ -1,0 +1,159 @@
+"""What an old planning workbook holds, as plain values: sheets, customers, items, and what was odd about them."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from sop_portal.lib.workbook import cell_name
+
+SheetKind = Literal[
+    "customer", "prospect", "summary", "helper", "legend", "budget", "consolidated", "rep_rows", "pivot", "empty",
+    "unread", "unknown",
+]  # fmt: skip
+BookKind = Literal["rep_workbook", "consolidated", "unknown"]
+
+# Warnings that only say how something was read; nothing was left out because of them.
+INFORMATIVE = frozenset({
+    "dropped_zeros", "price_without_volume", "below_second_header", "one_price", "text_number", "fraction",
+    "total_row", "block_guessed", "hidden_sheet", "risk_guessed", "other_error_cells",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """One thing a person should know: `cell` is an address or a range on `sheet`, empty when it is about all of it."""
+
+    code: str
+    sheet: str
+    cell: str
+    sentence: str
+
+    @property
+    def informative(self) -> bool:
+        """Whether nothing was left out because of it."""
+        return self.code in INFORMATIVE
+
+    @property
+    def address(self) -> str:
+        """`Sheet!Cell`, the form used in every report."""
+        return f"{self.sheet}!{self.cell}" if self.cell else self.sheet
+
+
+@dataclass(slots=True)
+class Item:
+    """One product of a customer's sheet; `volumes` and `prices` have one element per month, None is blank.
+
+    `row` is zero-based, `rows` all rows that were added up for the code; `volume_columns` are those of `row`.
+    """
+
+    row: int
+    code: str
+    description: str
+    group_code: str | None
+    group_name: str | None
+    risk: int | None
+    volumes: list[Decimal | None]
+    prices: list[Decimal | None]
+    volume_columns: tuple[int, ...]
+    rows: list[int] = field(default_factory=list)
+    below_second_header: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Whether any month has a volume other than 0."""
+        return any(self.volumes)
+
+    @property
+    def priced(self) -> bool:
+        """Whether any month has a price."""
+        return any(self.prices)
+
+    @property
+    def volume(self) -> Decimal:
+        """The sum of the months, in the sheet's own unit (cases)."""
+        return sum((volume for volume in self.volumes if volume), Decimal(0))
+
+    @property
+    def cells(self) -> int:
+        """How many months have a volume other than 0."""
+        return sum(1 for volume in self.volumes if volume)
+
+    def address(self, month: int) -> str:
+        """The address of the volume of a zero-based month."""
+        return cell_name(self.row, self.volume_columns[month])
+
+
+@dataclass(slots=True)
+class CustomerSheet:
+    """One customer's plan; `months` volumes from `first_period` on, `items` in the order of the sheet."""
+
+    name: str
+    customer_name: str
+    first_period: dt.date
+    months: int
+    items: list[Item]
+    warnings: list[Warning]
+    header_row: int
+    dropped_zeros: int = 0
+    unknown_risks: list[str] = field(default_factory=list)
+
+    @property
+    def live_items(self) -> list[Item]:
+        """The items with a volume."""
+        return [item for item in self.items if item.live]
+
+    @property
+    def volume(self) -> Decimal:
+        """The sum of all volumes taken."""
+        return sum((item.volume for item in self.items), Decimal(0))
+
+    @property
+    def cells(self) -> int:
+        """How many volume cells other than 0 were taken."""
+        return sum(item.cells for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class SheetReport:
+    """What a sheet is and what was done with it; `taken` only for customers' plans."""
+
+    name: str
+    kind: SheetKind
+    title: str
+    sentence: str
+    taken: bool = False
+
+
+@dataclass(slots=True)
+class LegacyBook:
+    """A parsed workbook. `rep_name` and `first_period` are None when the book does not say them.
+
+    `first_period` is the first month of most of its customers' sheets.
+    """
+
+    kind: BookKind
+    sentence: str
+    reports: list[SheetReport]
+    sheets: list[CustomerSheet]
+    rep_name: str | None
+    first_period: dt.date | None
+    warnings: list[Warning]
+
+    @property
+    def volume(self) -> Decimal:
+        """The sum of all volumes taken."""
+        return sum((sheet.volume for sheet in self.sheets), Decimal(0))
+
+    @property
+    def cells(self) -> int:
+        """How many volume cells other than 0 were taken."""
+        return sum(sheet.cells for sheet in self.sheets)
+
+    @property
+    def all_warnings(self) -> Iterable[Warning]:
+        """The book's own warnings, then those of each sheet."""
+        yield from self.warnings
+        for sheet in self.sheets:
+            yield from sheet.warnings

@@ -1,0 +1,182 @@
+"""One line as people read it: its cells in words, what it started from, and every version that was kept."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from cycles.models import MANDATORY, Cycle
+from forecasts.models import NONE, Line, PriceSource, QuantitySource, Snapshot
+from forecasts.plan import CARRY_OVER, LAST_SAVED, ZERO, missed_policy
+from masterdata.models import Actual
+from sop_portal.lib import periods
+
+Numbers = Sequence[Decimal | None]
+
+_QUANTITY_WORDS = dict(QuantitySource.choices) | {NONE: "not answered"}
+_PRICE_WORDS = {
+    NONE: "no price", PriceSource.CUSTOMER.value: "customer's price", PriceSource.LIST.value: "list price",
+    **{source.value: source.label for source in PriceSource if source not in (PriceSource.CUSTOMER, PriceSource.LIST)},
+}  # fmt: skip
+
+# What stands in for a missed line in the plan, by the cycle's policy.
+_MISSED_WORDS = {
+    CARRY_OVER: "The plan uses what the line started with.",
+    LAST_SAVED: "The plan uses what was saved last.",
+    ZERO: "The plan counts it as zero.",
+}
+
+
+def quantity_word(letter: str) -> str:
+    """Where a quantity came from, in words."""
+    return _QUANTITY_WORDS[letter]
+
+
+def price_word(letter: str) -> str:
+    """Where a price came from, in words."""
+    return _PRICE_WORDS[letter]
+
+
+def next12(quantity: Numbers) -> Decimal:
+    """The sum over the mandatory months; blanks count as nothing."""
+    return sum((value for value in quantity[:MANDATORY] if value is not None), Decimal(0))
+
+
+def revenue(quantity: Numbers, price: Numbers) -> list[Decimal | None]:
+    """Quantity times price per month; None where one of them is missing, 0 where nothing is sold."""
+    return [
+        None if q is None else Decimal(0) if q == 0 else None if p is None else q * p
+        for q, p in zip(quantity, price, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One month of a line."""
+
+    period: dt.date
+    is_mandatory: bool
+    last_year: Decimal | None
+    started: Decimal | None
+    quantity: Decimal | None
+    source: str
+    price: Decimal | None
+    price_source: str
+    revenue: Decimal | None
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A line over its mandatory months."""
+
+    last_year: Decimal | None
+    started: Decimal | None
+    quantity: Decimal
+    revenue: Decimal
+
+
+@dataclass(frozen=True)
+class Version:
+    """One kept copy of a line. quantity: per month the value and whether it differs from the version before."""
+
+    word: str
+    at: dt.datetime | None
+    who: str
+    comment: str
+    quantity: list[tuple[Decimal | None, bool]]
+    next12: Decimal
+    money: Decimal
+    price_moved: bool
+
+
+@dataclass(frozen=True)
+class Story:
+    """All of it, for the page of a line."""
+
+    line: Line
+    cells: list[Cell]
+    sums: Sums
+    versions: list[Version]
+    started: Snapshot | None
+    note: str
+
+
+def story(line: Line, user: Any) -> Story:
+    """The line with its cells and versions, in two queries. Actuals are those `user` may read; cost is never in it."""
+    snapshots = list(
+        Snapshot.objects.visible_to(user).filter(line=line).select_related("actor").order_by("pk")
+    )
+    started = next((kept for kept in reversed(snapshots) if kept.event == Snapshot.Event.OPEN), None)
+    sold = _last_year(line, user)
+    money = revenue(line.quantity, line.unit_price)
+    cells = [
+        Cell(
+            period=period,
+            is_mandatory=position < line.cycle.mandatory,
+            last_year=sold.get(period),
+            started=started.quantity[position] if started else None,
+            quantity=line.quantity[position],
+            source=quantity_word(line.quantity_source[position]),
+            price=line.unit_price[position],
+            price_source=price_word(line.price_source[position]),
+            revenue=money[position],
+        )
+        for position, period in enumerate(line.cycle.periods)
+    ]
+    sums = Sums(
+        last_year=next12([cell.last_year for cell in cells]) if sold else None,
+        started=next12(started.quantity) if started else None,
+        quantity=next12(line.quantity),
+        revenue=next12(money),
+    )
+    return Story(line, cells, sums, _versions(line, snapshots), started, _note(line))
+
+
+def _last_year(line: Line, user: Any) -> dict[dt.date, Decimal]:
+    """What was sold in the same months a year before, by the month of the horizon."""
+    horizon = line.cycle.periods
+    sold = Actual.objects.visible_to(user).filter(
+        customer=line.customer_id, product=line.product_id,
+        period__gte=periods.shift(horizon[0], -12), period__lte=periods.shift(horizon[-1], -12),
+    )  # fmt: skip
+    return {periods.shift(period, 12): quantity for period, quantity in sold.values_list("period", "quantity")}
+
+
+def _versions(line: Line, snapshots: Sequence[Snapshot]) -> list[Version]:
+    """The newest first; on top what the line holds now, when that is not the last copy."""
+    kept: list[tuple[str, dt.datetime | None, str, str, Numbers, Numbers]] = [
+        (
+            snapshot.get_event_display(), snapshot.at, str(snapshot.actor or ""), snapshot.comment,
+            snapshot.quantity, snapshot.unit_price,
+        )
+        for snapshot in snapshots
+    ]  # fmt: skip
+    if not snapshots or (snapshots[-1].quantity, snapshots[-1].unit_price) != (line.quantity, line.unit_price):
+        kept.append(("As saved now", line.edited_at, str(line.edited_by or ""), "", line.quantity, line.unit_price))
+    found: list[Version] = []
+    before: tuple[Numbers, Numbers] | None = None
+    for word, at, who, comment, quantity, price in kept:
+        found.append(
+            Version(
+                word=word, at=at, who=who, comment=comment,
+                quantity=[
+                    (value, before is not None and before[0][position] != value)
+                    for position, value in enumerate(quantity)
+                ],
+                next12=next12(quantity),
+                money=next12(revenue(quantity, price)),
+                price_moved=before is not None and list(before[1]) != list(price),
+            )
+        )  # fmt: skip
+        before = (quantity, price)
+    return found[::-1]
+
+
+def _note(line: Line) -> str:
+    """What the plan makes of a line that nobody handed in."""
+    if line.status == Line.Status.MISSED and line.cycle.status != Cycle.Status.OPEN:
+        return _MISSED_WORDS.get(missed_policy(line.cycle), "")
+    if not line.live:
+        return "This pair has no forecast; it counts as zero until somebody types a quantity."
+    return ""

@@ -1,0 +1,265 @@
+"""Lines of a cycle and the immutable copies of their cells.
+
+A line is one row: its 16 cells are arrays, position n is the n-th period of the cycle's horizon. That is what is edited,
+submitted, versioned and audited as one thing.
+"""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from audit.models import TrackedQuerySet
+from cycles.models import HORIZON, Cycle
+from masterdata.models import Customer, Delegation, Product
+from masterdata.models.customers import RISK_CLASSES, served_by
+from sop_portal.lib.text import NameField, NoteField
+
+MAX_QUANTITY = Decimal("9999999.99")
+MAX_PRICE = Decimal("9999999999.9999")
+
+# Provenance is one letter per period, so that a line's sixteen stay sixteen bytes.
+NONE = "-"
+
+
+class QuantitySource(models.TextChoices):
+    """Where a quantity came from."""
+
+    CARRIED = "c", "carried"
+    BASELINE = "b", "baseline"
+    ENTERED = "e", "entered"
+    UPLOADED = "u", "uploaded"
+    API = "a", "api"
+    LEGACY = "l", "legacy"
+
+
+class PriceSource(models.TextChoices):
+    """Where a price came from; kept apart from the quantity's."""
+
+    CUSTOMER = "m", "customer"
+    LIST = "p", "list"
+    CARRIED = "c", "carried"
+    ENTERED = "e", "entered"
+    UPLOADED = "u", "uploaded"
+    API = "a", "api"
+    LEGACY = "l", "legacy"
+
+
+# Provenances that a person or another system gave, as against those worked out by the portal.
+GIVEN = frozenset("eual")
+
+
+def _numbers(digits: int, places: int) -> ArrayField:
+    return ArrayField(models.DecimalField(max_digits=digits, decimal_places=places, null=True), size=HORIZON)
+
+
+def blank_cells() -> list[None]:
+    """Sixteen cells that nobody answered."""
+    return [None] * HORIZON
+
+
+def blank_sources() -> str:
+    return NONE * HORIZON
+
+
+class LineQuerySet(TrackedQuerySet):
+    """Words about lines: who may read, edit and decide which."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Lines `user` may read: all with view_all_lines, else those of own, delegated and the team's customers,
+        and lines submitted by themselves for customers that moved on."""
+        if user.has_perm("forecasts.view_all_lines"):
+            return self.all()
+        scope = served_by(user, "customer__") | Q(owner=user) | Q(submitted_by=user)
+        if user.has_perm("forecasts.view_team_lines"):
+            scope |= Q(customer__sales_rep__manager=user) | Q(owner__manager=user)
+        return self.filter(scope)
+
+    def editable_by(self, user: Any) -> Self:
+        """Lines `user` may edit and submit: own ones, those whose owner delegated them, all with edit_any_line."""
+        if user.has_perm("forecasts.edit_any_line"):
+            return self.filter(owner__isnull=False)
+        if not user.has_perm("forecasts.edit_own_lines"):
+            return self.none()
+        delegated = Delegation.objects.to(user)
+        return self.filter(
+            Q(owner=user)
+            | Q(owner__in=delegated.filter(all_customers=True).values("from_user"))
+            | Q(
+                customer__in=Customer.objects.filter(delegations__in=delegated.filter(all_customers=False)).values(
+                    "pk"
+                ),
+                owner__in=delegated.filter(all_customers=False).values("from_user"),
+            )
+        )
+
+    def decidable_by(self, user: Any) -> Self:
+        """Lines `user` may approve, reject, return and adjust: the team's, or all."""
+        if user.has_perm("forecasts.decide_any_line"):
+            return self.filter(owner__isnull=False)
+        if not user.has_perm("forecasts.decide_team_lines"):
+            return self.none()
+        return self.filter(Q(owner__manager=user) | Q(customer__sales_rep__manager=user), owner__isnull=False)
+
+    def live(self) -> Self:
+        return self.filter(live=True)
+
+
+class Line(models.Model):
+    """One customer and product in a cycle, owned by one rep."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        SUBMITTED = "submitted", "Submitted"
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Rejected"
+        MISSED = "missed", "Missed"
+
+    # Every legal move of a line; a pair missing here is refused at every entrance.
+    MOVES: ClassVar[dict[str, set[str]]] = {
+        Status.DRAFT: {Status.SUBMITTED, Status.MISSED},
+        Status.SUBMITTED: {Status.DRAFT, Status.APPROVED, Status.REJECTED},
+        Status.REJECTED: {Status.DRAFT, Status.MISSED},
+        Status.APPROVED: {Status.DRAFT, Status.APPROVED},
+        Status.MISSED: {Status.APPROVED, Status.DRAFT},
+    }
+    # Statuses in which the owner types.
+    INPUT: ClassVar[set[str]] = {Status.DRAFT, Status.REJECTED}
+
+    cycle = models.ForeignKey(Cycle, on_delete=models.PROTECT, related_name="lines")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="lines")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="lines")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="lines"
+    )
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
+    live = models.BooleanField(default=True)
+    risk_class = models.PositiveSmallIntegerField(choices=RISK_CLASSES, default=3)
+    # Nobody chose the class yet: shown muted, blocks nothing.
+    risk_is_default = models.BooleanField(default=True)
+    revision = models.PositiveIntegerField(default=1)
+    notes = NoteField(blank=True)
+    change_reason = NameField(max_length=200, blank=True)
+
+    quantity = _numbers(18, 6)
+    quantity_source = models.CharField(max_length=HORIZON, default=blank_sources)
+    unit_price = _numbers(14, 4)
+    price_source = models.CharField(max_length=HORIZON, default=blank_sources)
+    # Frozen at opening, never typed.
+    baseline = ArrayField(models.DecimalField(max_digits=18, decimal_places=6, null=True), size=HORIZON, null=True)
+    baseline_low = ArrayField(models.DecimalField(max_digits=18, decimal_places=6, null=True), size=HORIZON, null=True)
+    baseline_high = ArrayField(models.DecimalField(max_digits=18, decimal_places=6, null=True), size=HORIZON, null=True)
+
+    edited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    edited_at = models.DateTimeField(null=True)
+    confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    confirmed_at = models.DateTimeField(null=True)
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="submitted_lines"
+    )
+    submitted_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    decision_comment = NoteField(blank=True)
+
+    objects = LineQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["customer_id", "product_id"]
+        permissions = [
+            ("view_all_lines", "Can see every line"),
+            ("view_team_lines", "Can see the lines of the own team"),
+            ("edit_own_lines", "Can edit and submit own lines"),
+            ("edit_any_line", "Can edit and submit lines on behalf of a rep"),
+            ("decide_team_lines", "Can approve, reject, return and adjust lines of the own team"),
+            ("decide_any_line", "Can approve, reject, return and adjust every line"),
+        ]
+        indexes = [
+            models.Index(fields=["cycle", "owner", "status"], name="line_cycle_owner_status"),
+            models.Index(fields=["customer", "product", "cycle"], name="line_pair_cycle"),
+            models.Index(fields=["submitted_by"], name="line_submitted_by", condition=Q(submitted_by__isnull=False)),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cycle", "customer", "product"],
+                name="line_pair_once_per_cycle",
+                violation_error_message="This customer already has a line of this product in the cycle.",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["draft", "submitted", "approved", "rejected", "missed"]),
+                name="line_status_known",
+            ),
+            models.CheckConstraint(condition=Q(risk_class__lte=3), name="line_risk_class_known"),
+            models.CheckConstraint(
+                condition=Q(quantity_source__regex=r"^[-cbeual]{16}$"), name="line_quantity_source_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(price_source__regex=r"^[-mpceual]{16}$"), name="line_price_source_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="rejected") | ~Q(decision_comment=""),
+                name="line_rejected_has_comment",
+                violation_error_message="A rejection needs a comment.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer} · {self.product} · {self.cycle}"
+
+    def can_move_to(self, status: str) -> bool:
+        """Whether the table of moves allows `status` next."""
+        return status in self.MOVES[self.status]
+
+
+class SnapshotQuerySet(models.QuerySet["Snapshot"]):
+    """Words about snapshots; they are written by set-based services and never changed."""
+
+    def visible_to(self, user: Any) -> Self:
+        return self.filter(line__in=Line.objects.visible_to(user))
+
+
+class Snapshot(models.Model):
+    """Immutable copy of a line's cells at an event; the database refuses every change of it."""
+
+    class Event(models.TextChoices):
+        OPEN = "open", "Opened"
+        SUBMIT = "submit", "Submitted"
+        APPROVE = "approve", "Approved"
+        REJECT = "reject", "Rejected"
+        RETURN = "return", "Returned"
+        ADJUST = "adjust", "Adjusted"
+        CLOSE = "close", "Closed"
+        FINAL = "final", "Published"
+
+    line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="snapshots")
+    event = models.CharField(max_length=10, choices=Event.choices)
+    status = models.CharField(max_length=10, choices=Line.Status.choices)
+    live = models.BooleanField()
+    risk_class = models.PositiveSmallIntegerField()
+    quantity = _numbers(18, 6)
+    quantity_source = models.CharField(max_length=HORIZON)
+    unit_price = _numbers(14, 4)
+    price_source = models.CharField(max_length=HORIZON)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    comment = NoteField(blank=True)
+    at = models.DateTimeField()
+
+    objects = SnapshotQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["line_id", "pk"]
+        indexes = [models.Index(fields=["line", "event", "-id"], name="snapshot_line_event")]
+
+    def __str__(self) -> str:
+        return f"{self.get_event_display()} {self.at:%Y-%m-%d %H:%M}"
+
+
+def cell_position(cycle: Cycle, period: dt.date) -> int | None:
+    """The position of `period` in the horizon of `cycle`, 0 to 15, or None when it lies outside."""
+    position = (period.year - cycle.first_period.year) * 12 + period.month - cycle.first_period.month
+    return position if 0 <= position < cycle.horizon and period.day == 1 else None

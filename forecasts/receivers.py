@@ -1,0 +1,37 @@
+"""What lines do when their cycle moves, in the same transaction as the move, and what they answer when it asks."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.dispatch import receiver
+
+from cycles.models import Cycle
+from cycles.signals import cycle_moved, standing_asked, undecided_asked
+from cycles.standing import Counts, Undecided
+from forecasts import progress
+from forecasts.services.opening import close_lines, publish_lines, seed_lines
+
+
+@receiver(cycle_moved, dispatch_uid="forecasts.follow_cycle")
+def follow_cycle(sender: Any, cycle: Cycle, move: str, by: Any, now: dt.datetime, **kwargs: Any) -> None:
+    """Make, freeze or copy the lines of a cycle that moved."""
+    follow = {"open": seed_lines, "close": close_lines, "publish": publish_lines}.get(move)
+    if follow is not None:
+        follow(cycle, by=by, now=now)
+
+
+@receiver(standing_asked, dispatch_uid="forecasts.standing")
+def answer_standing(
+    sender: Any, cycle_ids: Iterable[int], user: Any, **kwargs: Any
+) -> dict[int, dict[int | None, Counts]]:
+    """How far the lines of these cycles are, by rep."""
+    return progress.by_rep(cycle_ids, user)
+
+
+@receiver(undecided_asked, dispatch_uid="forecasts.undecided")
+def answer_undecided(
+    sender: Any, cycle: Cycle, user: Any, limit: int, **kwargs: Any
+) -> tuple[int, Sequence[Undecided]]:
+    """Which lines nobody decided."""
+    return progress.undecided(cycle, user, limit)

@@ -1,0 +1,130 @@
+"""Editing the cells of lines: the one function that page, API, Excel and admin pass through."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import connection, transaction
+
+from audit.services import Event, record_many
+from cycles.models import Cycle
+from forecasts.models import Line, QuantitySource
+from forecasts.services.values import Change, LineEdit, already_there, apply_edit, check_edit, stale_lines
+from forecasts.services.writing import line_label, lock_lines, require_input, write_cells
+from sop_portal.lib.errors import NotAllowed, Refused
+
+
+@transaction.atomic
+def set_cells(cycle_id: int, edits: Sequence[LineEdit], *, by: Any, source: str = QuantitySource.ENTERED) -> list[Line]:
+    """Write quantities, prices, risk class and notes of lines of one open cycle, all of them or none.
+
+    edits: per line the `revision` its author saw and {period: value}; None clears a cell. A line may occur once.
+    source: the provenance of what is written: entered, uploaded or api.
+    Returns the lines in the order of `edits`, with their new revisions. An edit that was already saved by the same
+    author (a repeated request) is no conflict and changes nothing.
+    Raises Conflict when the cycle takes no input now, StaleRevision when somebody else saved in between (`stale` holds
+    their values), Refused with position -> sentence (`cells` names each cell) for values that do not make sense.
+    """
+    if not edits:
+        return []
+    Cycle.objects.lock_shared(cycle_id)
+    cycle, lines, now = lock_lines(Line.objects.editable_by(by), cycle_id, {edit.line_id for edit in edits})
+    require_input(cycle, lines.values(), now)
+
+    refused: dict[int, str] = {}
+    bad_cells: list[dict[str, Any]] = []
+    stale: list[Line] = []
+    changed: dict[int, Change] = {}
+    woken: Counter[int] = Counter()
+    seen: set[int] = set()
+    for position, edit in enumerate(edits):
+        line = lines.get(edit.line_id)
+        if line is None:
+            refused[position] = _absent(edit.line_id, cycle_id, by)
+            continue
+        if line.pk in seen:
+            refused[position] = f"{line_label(line)} is listed twice; send each line once."
+            continue
+        seen.add(line.pk)
+        if line.status not in Line.INPUT:
+            refused[position] = _taken(line)
+            continue
+        change = Change()
+        sentences = check_edit(line, edit, bad_cells)
+        if sentences:
+            refused[position] = " ".join(sentences)
+            continue
+        was_live = line.live
+        stale_edit = edit.revision != line.revision
+        if stale_edit and not already_there(line, edit, by):
+            stale.append(line)
+            continue
+        if not stale_edit:
+            apply_edit(line, edit, source, change)
+        if change.fields:
+            changed[line.pk] = change
+            if line.live and not was_live and line.owner_id:
+                woken[line.owner_id] += 1
+    if stale:
+        raise stale_lines(stale)
+    if refused:
+        raise Refused(refused, cells=bad_cells)
+
+    written = [lines[pk] for pk in changed]
+    if written:
+        write_cells(written, by=by, now=now)
+        record_many(
+            Event(
+                action="forecast_updated",
+                entity_type="forecast",
+                entity_id=str(line.pk),
+                label=line_label(line),
+                changes=changed[line.pk].fields,
+                on_behalf_of=line.owner_id if line.owner_id != by.pk else None,
+            )
+            for line in written
+        )
+    if woken:
+        _expect_more(cycle, woken)
+    return [lines[edit.line_id] for edit in edits]
+
+
+def _absent(line_id: int, cycle_id: int, by: Any) -> str:
+    """The sentence for a line that `by` may not edit; raises NotAllowed when they may at least read it."""
+    if Line.objects.visible_to(by).filter(pk=line_id, cycle_id=cycle_id).exists():
+        raise NotAllowed("You can read this line but not change it; its owner or an S&OP admin can.")
+    return "There is no such line among yours in this cycle; reload the page."
+
+
+def _taken(line: Line) -> str:
+    remedy = {
+        Line.Status.SUBMITTED: "recall it to change it",
+        Line.Status.APPROVED: "ask your manager to return it",
+    }.get(Line.Status(line.status), "it takes no input")
+    return f"{line_label(line)} is {line.get_status_display().lower()}; {remedy}."
+
+
+_EXPECT_MORE = """
+INSERT INTO cycles_participant AS share (cycle_id, rep_id, lines_expected, counts_at_close)
+SELECT %s, rep, more, '{}' FROM unnest(%s::bigint[], %s::integer[]) AS woken(rep, more)
+ON CONFLICT (cycle_id, rep_id) DO UPDATE SET lines_expected = share.lines_expected + EXCLUDED.lines_expected
+RETURNING share.id, share.rep_id, share.lines_expected
+"""
+
+
+def _expect_more(cycle: Cycle, woken: Mapping[int, int]) -> None:
+    """Raise the denominators of the reps whose dormant lines became live. Lines are locked before participants."""
+    reps = sorted(woken)
+    with connection.cursor() as cursor:
+        cursor.execute(_EXPECT_MORE, [cycle.pk, reps, [woken[rep] for rep in reps]])
+        shares = cursor.fetchall()
+    record_many(
+        Event(
+            action="participant_updated",
+            entity_type="participant",
+            entity_id=str(share),
+            label=str(cycle),
+            changes={"lines_expected": [expected - woken[rep], expected]},
+        )
+        for share, rep, expected in shares
+    )

@@ -1,0 +1,412 @@
+"""Moving lines: submit, recall, approve, reject, return, adjust. One function per move, all or none of the list."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+
+from audit.services import Event, record_many
+from cycles.models import Cycle
+from forecasts.models import MAX_QUANTITY, Line, QuantitySource, Snapshot
+from forecasts.services.values import Change, LineEdit, apply_edit, check_edit, stale_lines
+from forecasts.services.writing import (
+    cell_label,
+    closed_sentence,
+    line_label,
+    lock_lines,
+    past_the_guard,
+    require_input,
+    take_snapshots,
+    write_cells,
+)
+from sop_portal.lib.errors import Conflict, NotAllowed, Refused
+from sop_portal.lib.text import normal, plain_note
+
+Status = Line.Status
+
+
+@dataclass(frozen=True)
+class LineRef:
+    """A line as its reader saw it."""
+
+    line_id: int
+    revision: int
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """New cells of one line of a closed cycle."""
+
+    line_id: int
+    revision: int
+    quantity: Mapping[dt.date, Decimal | None] = field(default_factory=dict)
+    unit_price: Mapping[dt.date, Decimal | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a cell keeps its line from being submitted."""
+
+    position: int
+    kind: str  # "blank" or "price"
+    sentence: str
+
+
+def problems(line: Line) -> list[Problem]:
+    """What keeps `line` from being submitted, in the order of its periods."""
+    found = []
+    for position, quantity in enumerate(line.quantity):
+        if quantity is None:
+            if position < line.cycle.mandatory:
+                found.append(
+                    Problem(position, "blank", f"{cell_label(line, position)} is blank; enter a quantity or 0.")
+                )
+        elif quantity > MAX_QUANTITY:
+            found.append(
+                Problem(position, "large", f"{cell_label(line, position)}: {quantity:,} is over {MAX_QUANTITY:,}.")
+            )
+        elif quantity > 0 and line.unit_price[position] is None:
+            found.append(Problem(position, "price", f"{cell_label(line, position)} has no price; enter one."))
+    return found
+
+
+def _read(
+    cycle_id: int, refs: Iterable[Any], scope: Any, by: Any
+) -> tuple[Cycle, list[tuple[int, Any, Line]], dt.datetime, dict[int, str]]:
+    """The lines of `refs` under lock with their positions; what is not in scope is refused by position."""
+    refs = list(refs)
+    Cycle.objects.lock_shared(cycle_id)
+    cycle, lines, now = lock_lines(scope, cycle_id, {ref.line_id for ref in refs})
+    found: list[tuple[int, Any, Line]] = []
+    refused: dict[int, str] = {}
+    seen: set[int] = set()
+    for position, ref in enumerate(refs):
+        line = lines.get(ref.line_id)
+        if line is None:
+            if Line.objects.visible_to(by).filter(pk=ref.line_id, cycle_id=cycle_id).exists():
+                raise NotAllowed("You can read this line, but this is not yours to do.")
+            refused[position] = "There is no such line in this cycle; reload the page."
+        elif line.pk in seen:
+            refused[position] = f"{line_label(line)} is listed twice; send each line once."
+        else:
+            seen.add(line.pk)
+            found.append((position, ref, line))
+    return cycle, found, now, refused
+
+
+def _sort(
+    found: Sequence[tuple[int, Any, Line]],
+    refused: dict[int, str],
+    *,
+    allowed: Iterable[str],
+    done: Callable[[Line], bool],
+    verb: str,
+    check: Callable[[Line], str] = lambda line: "",
+) -> list[tuple[Any, Line]]:
+    """The lines that really move. Those already moved by the same person are left; the rest must be allowed."""
+    moving, stale = [], []
+    for position, ref, line in found:
+        if done(line):
+            continue
+        if line.status not in allowed:
+            refused[position] = f"{line_label(line)} is {line.get_status_display().lower()}, so you cannot {verb} it."
+        elif ref.revision != line.revision:
+            stale.append(line)
+        elif sentence := check(line):
+            refused[position] = sentence
+        else:
+            moving.append((ref, line))
+    if stale:
+        raise stale_lines(stale)
+    if refused:
+        raise Refused(refused)
+    return moving
+
+
+def _write(
+    lines: Sequence[Line],
+    status: str,
+    action: str,
+    *,
+    by: Any,
+    event: str | None = None,
+    comment: str = "",
+    now: dt.datetime,
+    changes: Mapping[int, Mapping[str, Any]] | None = None,
+    guarded: bool = False,
+    **fields: Any,
+) -> list[Line]:
+    """Move `lines` to `status` in one statement, with snapshots and audit."""
+    if not lines:
+        return []
+    before = {line.pk: line.status for line in lines}
+    ids = [line.pk for line in lines]
+    rows = Line.objects.filter(pk__in=ids)
+    values = {"status": status, "revision": F("revision") + 1, **fields}
+    if guarded:
+        rows.untracked().update(**values)
+    else:
+        with past_the_guard():
+            rows.untracked().update(**values)
+    if event:
+        take_snapshots(ids, event, by=by, now=now, comment=comment)
+    record_many(
+        Event(
+            action=action,
+            entity_type="forecast",
+            entity_id=str(line.pk),
+            label=line_label(line),
+            changes={
+                **((changes or {}).get(line.pk) or {}),
+                "status": [before[line.pk], status],
+                **({"comment": [None, comment]} if comment else {}),
+            },
+            on_behalf_of=line.owner_id if action in _OWNERS_ACTS and line.owner_id != by.pk else None,
+        )
+        for line in lines
+    )
+    for line in lines:
+        line.status, line.revision = status, line.revision + 1
+    return list(lines)
+
+
+_OWNERS_ACTS = {"forecast_submitted", "forecast_recalled"}
+
+
+def _comment(text: str, *, required: str = "") -> str:
+    text = normal(text)
+    try:
+        plain_note(text)
+    except ValidationError as problem:
+        raise Refused({"comment": " ".join(problem.messages)}) from problem
+    if required and not text:
+        raise Refused({"comment": required})
+    return text
+
+
+@transaction.atomic
+def submit_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, change_reason: str = "") -> list[Line]:
+    """Hand in lines: all of them or none. Lines that `by` already submitted are left as they are.
+
+    Raises Conflict after the deadline or close, Refused with position -> sentence naming line and month.
+    """
+    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.editable_by(by), by)
+    require_input(cycle, [line for _, _, line in found], now)
+
+    def check(line: Line) -> str:
+        if not line.live:
+            return f"{line_label(line)} has no forecast; enter a quantity before submitting it."
+        return " ".join(problem.sentence for problem in problems(line))
+
+    moving = _sort(
+        found,
+        refused,
+        allowed={Status.DRAFT},
+        done=lambda line: line.status == Status.SUBMITTED and line.submitted_by_id == by.pk,
+        verb="submit",
+        check=check,
+    )
+    return _write(
+        [line for _, line in moving],
+        Status.SUBMITTED,
+        "forecast_submitted",
+        event=Snapshot.Event.SUBMIT,
+        comment=_comment(change_reason),
+        by=by,
+        now=now,
+        guarded=True,
+        submitted_by=by,
+        submitted_at=now,
+        decided_by=None,
+        decided_at=None,
+        decision_comment="",
+        change_reason=normal(change_reason)[:200],
+    )
+
+
+@transaction.atomic
+def recall_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any) -> list[Line]:
+    """Take back lines that `by` submitted and nobody decided, while input is open."""
+    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.editable_by(by), by)
+    require_input(cycle, [line for _, _, line in found], now)
+
+    def check(line: Line) -> str:
+        if line.submitted_by_id != by.pk:
+            return f"{line_label(line)} was submitted by somebody else, who alone can recall it."
+        return ""
+
+    moving = _sort(
+        found,
+        refused,
+        allowed={Status.SUBMITTED},
+        done=lambda line: False,
+        verb="recall",
+        check=check,
+    )
+    return _write(
+        [line for _, line in moving],
+        Status.DRAFT,
+        "forecast_recalled",
+        by=by,
+        now=now,
+        submitted_by=None,
+        submitted_at=None,
+    )
+
+
+def _not_own(line: Line, by: Any) -> str:
+    """Nobody decides what they submitted or edited last."""
+    if by.pk in (line.submitted_by_id, line.edited_by_id):
+        return f"You submitted or edited {line_label(line)} yourself, so somebody else has to decide it."
+    return ""
+
+
+def _require_status(cycle: Cycle, *statuses: str) -> None:
+    if cycle.status in statuses:
+        return
+    if cycle.status == Cycle.Status.ARCHIVED:
+        raise Conflict(f"{cycle} is published, so its lines stay as they are.")
+    if cycle.is_open:
+        raise Conflict(f"{cycle} is still open for input; this is done after it has closed.")
+    raise Conflict(closed_sentence(cycle))
+
+
+@transaction.atomic
+def approve_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, comment: str = "") -> list[Line]:
+    """Accept submitted lines, in an open or closed cycle."""
+    comment = _comment(comment)
+    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.decidable_by(by), by)
+    _require_status(cycle, Cycle.Status.OPEN, Cycle.Status.CLOSED)
+    moving = _sort(
+        found,
+        refused,
+        allowed={Status.SUBMITTED},
+        done=lambda line: line.status == Status.APPROVED and line.decided_by_id == by.pk,
+        verb="approve",
+        check=lambda line: _not_own(line, by),
+    )
+    return _write(
+        [line for _, line in moving],
+        Status.APPROVED,
+        "forecast_approved",
+        event=Snapshot.Event.APPROVE,
+        comment=comment,
+        by=by,
+        now=now,
+        decided_by=by,
+        decided_at=now,
+        decision_comment=comment,
+    )
+
+
+@transaction.atomic
+def reject_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, comment: str) -> list[Line]:
+    """Refuse submitted lines with a comment, so that their owner revises them; the cycle must be open."""
+    comment = _comment(comment, required="Say why you reject; the rep reads it beside the line.")
+    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.decidable_by(by), by)
+    _require_status(cycle, Cycle.Status.OPEN)
+    moving = _sort(
+        found,
+        refused,
+        allowed={Status.SUBMITTED},
+        done=lambda line: line.status == Status.REJECTED and line.decided_by_id == by.pk,
+        verb="reject",
+        check=lambda line: _not_own(line, by),
+    )
+    return _write(
+        [line for _, line in moving],
+        Status.REJECTED,
+        "forecast_rejected",
+        event=Snapshot.Event.REJECT,
+        comment=comment,
+        by=by,
+        now=now,
+        decided_by=by,
+        decided_at=now,
+        decision_comment=comment,
+    )
+
+
+@transaction.atomic
+def return_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, comment: str) -> list[Line]:
+    """Give submitted or approved lines back to their owner as drafts, with a comment; the cycle must be open."""
+    comment = _comment(comment, required="Say why you return it; the rep reads it beside the line.")
+    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.decidable_by(by), by)
+    _require_status(cycle, Cycle.Status.OPEN)
+    moving = _sort(
+        found,
+        refused,
+        allowed={Status.SUBMITTED, Status.APPROVED},
+        done=lambda line: line.status == Status.DRAFT and line.decided_by_id == by.pk,
+        verb="return",
+        check=lambda line: _not_own(line, by),
+    )
+    return _write(
+        [line for _, line in moving],
+        Status.DRAFT,
+        "forecast_returned",
+        event=Snapshot.Event.RETURN,
+        comment=comment,
+        by=by,
+        now=now,
+        decided_by=by,
+        decided_at=now,
+        decision_comment=comment,
+    )
+
+
+@transaction.atomic
+def adjust_lines(cycle_id: int, adjustments: Sequence[Adjustment], *, by: Any, reason: str) -> list[Line]:
+    """Change and approve lines of a closed cycle; what was submitted stays beside it as a snapshot.
+
+    Allowed for submitted, approved and missed lines, also for those `by` edited: the reason stands for it.
+    """
+    reason = _comment(reason, required="Say why you adjust; the rep reads it beside the line.")
+    cycle, found, now, refused = _read(cycle_id, adjustments, Line.objects.decidable_by(by), by)
+    _require_status(cycle, Cycle.Status.CLOSED)
+    moving = _sort(
+        found,
+        refused,
+        allowed={Status.SUBMITTED, Status.APPROVED, Status.MISSED},
+        done=lambda line: False,
+        verb="adjust",
+    )
+    bad_cells: list[dict[str, Any]] = []
+    changes: dict[int, dict[str, Any]] = {}
+    for position, (wanted, line) in enumerate(moving):
+        edit = LineEdit(line.pk, line.revision, wanted.quantity, wanted.unit_price)
+        sentences = check_edit(line, edit, bad_cells)
+        change = Change()
+        if not sentences:
+            revision = line.revision
+            apply_edit(line, edit, QuantitySource.ENTERED, change)
+            line.revision = revision
+            sentences = [problem.sentence for problem in problems(line)]
+        if sentences:
+            refused[position] = " ".join(sentences)
+        changes[line.pk] = change.fields
+    if refused:
+        raise Refused(refused, cells=bad_cells)
+    lines = [line for _, line in moving]
+    if not lines:
+        return []
+    with past_the_guard():
+        write_cells(lines, by=by, now=now)
+    return _write(
+        lines,
+        Status.APPROVED,
+        "forecast_adjusted",
+        event=Snapshot.Event.ADJUST,
+        comment=reason,
+        by=by,
+        now=now,
+        changes=changes,
+        decided_by=by,
+        decided_at=now,
+        decision_comment=reason,
+    )

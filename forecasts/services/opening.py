@@ -1,0 +1,243 @@
+"""What opening, closing and publishing a cycle do to its lines; each is a handful of set-based statements.
+
+Called by `forecasts.receivers` in the transaction of the move, under the cycle's exclusive lock.
+"""
+
+import datetime as dt
+from typing import Any
+
+from django.db import connection
+from django.db.models import Max
+
+from audit.services import record_query
+from cycles.models import Cycle, Participant
+from forecasts.models import Line, Snapshot
+from forecasts.plan import PLAN_CELLS, plan_parameters
+from forecasts.services.writing import past_the_guard
+from masterdata.models import Actual
+from sop_portal.lib import periods
+
+# Months of actuals that tell a live line from a dormant one.
+LOOK_BACK = 12
+
+# One line per active matrix entry of an active product and an active customer that has an active rep.
+# - source: the newest earlier line of the pair whose cycle covers the first period. All cycles have 16 periods, so the
+#   newest one also covers the most of the new horizon. Its values are the final snapshot, else the line's own cells when
+#   they were submitted or approved, else the prefill.
+# - Arrays shift by the months between the two cycles; the tail stays blank until a baseline fills it.
+# - The price of a period is the latest one on or before it. Most entries have one price for the whole horizon, which is
+#   one lookup; only those whose price changes within it are worked out month by month.
+_SEED = """
+WITH source AS MATERIALIZED (
+    SELECT DISTINCT ON (line.customer_id, line.product_id)
+           line.customer_id, line.product_id, line.risk_class, line.risk_is_default,
+           (extract(year FROM age(%(first)s::date, cycle.first_period)) * 12
+            + extract(month FROM age(%(first)s::date, cycle.first_period)))::int AS moved,
+           coalesce(snap.quantity, line.quantity) AS quantity,
+           coalesce(snap.unit_price, line.unit_price) AS unit_price,
+           coalesce(snap.price_source, line.price_source) AS price_source
+      FROM forecasts_line AS line
+      JOIN cycles_cycle AS cycle ON cycle.id = line.cycle_id
+      LEFT JOIN LATERAL (
+            SELECT quantity, unit_price, price_source FROM forecasts_snapshot
+             WHERE line_id = line.id
+               AND event = CASE WHEN cycle.status = 'archived' THEN 'final' ELSE 'open' END
+             ORDER BY id DESC LIMIT 1
+           ) AS snap ON cycle.status = 'archived' OR line.status NOT IN ('submitted', 'approved')
+     WHERE cycle.status IN ('closed', 'archived') AND cycle.id <> %(cycle)s
+       AND cycle.first_period <= %(first)s AND cycle.first_period > %(oldest)s
+     ORDER BY line.customer_id, line.product_id, cycle.first_period DESC, cycle.kind DESC, cycle.id DESC
+), entry AS MATERIALIZED (
+    SELECT entry.id, entry.customer_id, entry.product_id, customer.sales_rep_id, customer.default_risk_class,
+           product.list_price
+      FROM masterdata_matrixentry AS entry
+      JOIN masterdata_product AS product ON product.id = entry.product_id AND product.is_active
+      JOIN masterdata_customer AS customer ON customer.id = entry.customer_id AND customer.is_active
+      JOIN accounts_user AS rep ON rep.id = customer.sales_rep_id AND rep.is_active
+     WHERE entry.is_active
+), first_price AS MATERIALIZED (
+    SELECT DISTINCT ON (entry_id) entry_id, unit_price
+      FROM masterdata_price WHERE valid_from <= %(first)s ORDER BY entry_id, valid_from DESC
+), price_range AS MATERIALIZED (
+    SELECT entry_id, unit_price, valid_from,
+           lead(valid_from) OVER (PARTITION BY entry_id ORDER BY valid_from) AS until
+      FROM masterdata_price
+     WHERE entry_id IN (SELECT entry_id FROM masterdata_price WHERE valid_from > %(first)s AND valid_from <= %(last)s)
+), monthly_price AS MATERIALIZED (
+    SELECT changing.entry_id, array_agg(price_range.unit_price ORDER BY month.n) AS prices
+      FROM (SELECT DISTINCT entry_id FROM price_range) AS changing
+     CROSS JOIN generate_series(0, 15) AS month(n)
+      LEFT JOIN price_range ON price_range.entry_id = changing.entry_id
+           AND price_range.valid_from <= (%(first)s::date + make_interval(months => month.n))::date
+           AND (price_range.until IS NULL
+                OR price_range.until > (%(first)s::date + make_interval(months => month.n))::date)
+     GROUP BY changing.entry_id
+), sold AS MATERIALIZED (
+    SELECT DISTINCT customer_id, product_id FROM masterdata_actual WHERE period >= %(sold_since)s AND quantity > 0
+), seed AS (
+    SELECT entry.customer_id, entry.product_id, entry.sales_rep_id,
+           coalesce(CASE WHEN source.risk_is_default THEN NULL ELSE source.risk_class END,
+                    entry.default_risk_class, 3) AS risk_class,
+           coalesce(source.risk_is_default, true) AS risk_is_default,
+           source.customer_id IS NOT NULL AS has_source,
+           source.moved,
+           CASE WHEN source.customer_id IS NULL THEN array_fill(NULL::numeric, ARRAY[16])
+                ELSE source.quantity[1 + source.moved:16] || array_fill(NULL::numeric, ARRAY[source.moved])
+           END AS quantity,
+           CASE WHEN monthly_price.entry_id IS NULL
+                THEN array_fill(coalesce(first_price.unit_price, entry.list_price), ARRAY[16])
+                ELSE (SELECT array_agg(coalesce(p, entry.list_price) ORDER BY n)
+                        FROM unnest(monthly_price.prices) WITH ORDINALITY AS u(p, n))
+           END AS price,
+           CASE WHEN monthly_price.entry_id IS NULL
+                THEN repeat(CASE WHEN first_price.unit_price IS NOT NULL THEN 'm'
+                                 WHEN entry.list_price IS NOT NULL THEN 'p' ELSE '-' END, 16)
+                ELSE (SELECT string_agg(CASE WHEN p IS NOT NULL THEN 'm'
+                                             WHEN entry.list_price IS NOT NULL THEN 'p' ELSE '-' END, '' ORDER BY n)
+                        FROM unnest(monthly_price.prices) WITH ORDINALITY AS u(p, n))
+           END AS price_source,
+           source.unit_price AS old_price,
+           -- Only a price a person gave is carried, and it stays a carried one.
+           regexp_replace(coalesce(substr(source.price_source, 1 + source.moved), ''), '[^euac]', '-', 'g')
+               AS given_price,
+           sold.customer_id IS NOT NULL OR coalesce(0 < ANY (source.quantity[1 + source.moved:16]), false) AS live
+      FROM entry
+      LEFT JOIN source USING (customer_id, product_id)
+      LEFT JOIN first_price ON first_price.entry_id = entry.id
+      LEFT JOIN monthly_price ON monthly_price.entry_id = entry.id
+      LEFT JOIN sold USING (customer_id, product_id)
+)
+INSERT INTO forecasts_line (
+    cycle_id, customer_id, product_id, owner_id, status, live, risk_class, risk_is_default, revision, notes,
+    change_reason, decision_comment, quantity, quantity_source, unit_price, price_source)
+SELECT %(cycle)s, customer_id, product_id, sales_rep_id, 'draft', live, risk_class, risk_is_default, 1, '', '', '',
+       quantity,
+       CASE WHEN NOT has_source THEN repeat('-', 16)
+            WHEN array_position(quantity[1:16 - moved], NULL) IS NULL THEN repeat('c', 16 - moved) || repeat('-', moved)
+            ELSE (SELECT string_agg(CASE WHEN q IS NULL THEN '-' ELSE 'c' END, '' ORDER BY n)
+                    FROM unnest(quantity) WITH ORDINALITY AS u(q, n)) END,
+       CASE WHEN given_price ~ '[euac]'
+            THEN (SELECT array_agg(CASE WHEN substr(given_price, n::int, 1) ~ '[euac]' THEN old_price[n + moved] ELSE p END
+                                   ORDER BY n)
+                    FROM unnest(price) WITH ORDINALITY AS u(p, n))
+            ELSE price END,
+       CASE WHEN given_price ~ '[euac]'
+            THEN (SELECT string_agg(CASE WHEN substr(given_price, n, 1) ~ '[euac]' THEN 'c'
+                                         ELSE substr(price_source, n, 1) END, '' ORDER BY n)
+                    FROM generate_series(1, 16) AS n)
+            ELSE price_source END
+  FROM seed
+"""
+
+_COPY = """
+INSERT INTO forecasts_snapshot (line_id, event, status, live, risk_class, quantity, quantity_source, unit_price,
+                                price_source, owner_id, actor_id, comment, at)
+SELECT id, %s, status, live, risk_class, quantity, quantity_source, unit_price, price_source, owner_id, %s, '', %s
+  FROM forecasts_line WHERE cycle_id = %s
+"""
+
+_PARTICIPANTS = """
+INSERT INTO cycles_participant (cycle_id, rep_id, lines_expected, counts_at_close)
+SELECT cycle_id, owner_id, count(*) FILTER (WHERE live), '{}'
+  FROM forecasts_line WHERE cycle_id = %s AND owner_id IS NOT NULL GROUP BY cycle_id, owner_id
+"""
+
+# How lines are named in the audit trail; the same words as `writing.line_label`.
+_LABEL = """
+coalesce(nullif(customer.short_name, ''), customer.name) || ' · ' || product.item_code || ' ' || product.description
+"""
+
+_LABELLED = """
+  FROM forecasts_line AS line
+  JOIN masterdata_customer AS customer ON customer.id = line.customer_id
+  JOIN masterdata_product AS product ON product.id = line.product_id
+"""
+
+
+def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
+    """Make and prefill the lines of a cycle that just opened, and freeze its participants."""
+    with connection.cursor() as cursor, past_the_guard():
+        cursor.execute(
+            _SEED,
+            {
+                "cycle": cycle.pk,
+                "first": cycle.first_period,
+                "last": cycle.periods[-1],
+                "oldest": periods.shift(cycle.first_period, -cycle.horizon),
+                "sold_since": sold_since(cycle),
+            },
+        )
+        cursor.execute(_COPY, [Snapshot.Event.OPEN, by.pk, now, cycle.pk])
+        cursor.execute(_PARTICIPANTS, [cycle.pk])
+    record_query(
+        "forecast_created",
+        "forecast",
+        f"SELECT line.id::text, {_LABEL}, jsonb_build_object('status', jsonb_build_array(null, line.status), "
+        f"'live', jsonb_build_array(null, line.live)) {_LABELLED} WHERE line.cycle_id = %s",
+        [cycle.pk],
+    )
+    record_query(
+        "participant_created",
+        "participant",
+        "SELECT share.id::text, %s::text, "
+        "jsonb_build_object('rep', jsonb_build_array(null, rep.full_name), "
+        "'lines_expected', jsonb_build_array(null, share.lines_expected)) "
+        "FROM cycles_participant AS share JOIN accounts_user AS rep ON rep.id = share.rep_id WHERE share.cycle_id = %s",
+        [str(cycle), cycle.pk],
+    )
+
+
+def sold_since(cycle: Cycle) -> dt.date:
+    """The first of the 12 months whose sales keep a line live.
+
+    They end with the last month of loaded actuals before the cycle, so that a late load does not put lines to sleep.
+    """
+    last = Actual.objects.filter(period__lt=cycle.first_period).aggregate(last=Max("period"))["last"]
+    return periods.shift(last or periods.shift(cycle.first_period, -1), 1 - LOOK_BACK)
+
+
+def close_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
+    """Live lines nobody handed in become missed and keep their values; every line is copied, the counts are stored."""
+    with connection.cursor() as cursor, past_the_guard():
+        cursor.execute(
+            "UPDATE forecasts_line SET status = 'missed', revision = revision + 1 "
+            "WHERE cycle_id = %s AND live AND status IN ('draft', 'rejected') RETURNING id",
+            [cycle.pk],
+        )
+        missed = [row[0] for row in cursor.fetchall()]
+        cursor.execute(_COPY, [Snapshot.Event.CLOSE, by.pk if by else None, now, cycle.pk])
+    record_query(
+        "forecast_updated",
+        "forecast",
+        f"SELECT line.id::text, {_LABEL}, jsonb_build_object('status', jsonb_build_array('draft', 'missed')) "
+        f"{_LABELLED} WHERE line.id = ANY(%s)",
+        [missed],
+    )
+    counts: dict[int, dict[str, int]] = {}
+    for owner, status, number in status_counts(cycle):
+        counts.setdefault(owner, {})[status] = number
+    shares = list(Participant.objects.filter(cycle=cycle).select_for_update().order_by("pk"))
+    for share in shares:
+        share.counts_at_close = counts.get(share.rep_id, {})
+    Participant.objects.bulk_update(shares, ["counts_at_close"])
+
+
+def status_counts(cycle: Cycle) -> list[tuple[int, str, int]]:
+    """How many live lines of each owner are in each status."""
+    from django.db.models import Count
+
+    rows = Line.objects.filter(cycle=cycle, live=True, owner__isnull=False).order_by()
+    return list(rows.values_list("owner_id", "status").annotate(Count("pk")))
+
+
+def publish_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
+    """The `final` snapshot of every line: the plan of record, with missed and dormant lines as the plan counts them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO forecasts_snapshot (line_id, event, status, live, risk_class, quantity, quantity_source, "
+            "unit_price, price_source, owner_id, actor_id, comment, at) "
+            "SELECT line.id, 'final', line.status, line.live, line.risk_class, plan.quantity, plan.quantity_source, "
+            "plan.unit_price, plan.price_source, line.owner_id, %(by)s, '', %(now)s "
+            f"FROM forecasts_line AS line {PLAN_CELLS} WHERE line.cycle_id = %(cycle)s",
+            {"by": by.pk, "now": now, "cycle": cycle.pk, **plan_parameters(cycle)},
+        )

@@ -1,0 +1,150 @@
+"""What an edit of one line means: whether it makes sense, whether it was made before, what it changes."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from forecasts.models import MAX_PRICE, MAX_QUANTITY, NONE, Line, cell_position
+from forecasts.services.writing import cell_label, line_label
+from sop_portal.lib import periods
+from sop_portal.lib.errors import StaleRevision
+from sop_portal.lib.text import normal, plain_note
+
+Cells = Mapping[dt.date, Decimal | None]
+
+
+@dataclass(frozen=True)
+class LineEdit:
+    """What one author wants of one line: the revision they saw and the cells that change; None clears a cell."""
+
+    line_id: int
+    revision: int
+    quantity: Cells = field(default_factory=dict)
+    unit_price: Cells = field(default_factory=dict)
+    risk_class: int | None = None
+    notes: str | None = None
+
+
+@dataclass
+class Change:
+    """What an edit really changes of a line, field -> [before, after]."""
+
+    fields: dict[str, list[Any]] = field(default_factory=dict)
+    cells: list[dict[str, str | int]] = field(default_factory=list)
+
+
+def check_edit(line: Line, edit: LineEdit, bad_cells: list[dict[str, Any]]) -> list[str]:
+    """Sentences about what does not make sense in `edit`."""
+    sentences = []
+    for name, cells, largest, places in (
+        ("quantity", edit.quantity, MAX_QUANTITY, 6),
+        ("unit_price", edit.unit_price, MAX_PRICE, 4),
+    ):
+        for period, value in cells.items():
+            position = cell_position(line.cycle, period)
+            if position is None:
+                sentence = f"{periods.long_label(period)} is not one of the 16 periods of {line.cycle}."
+            elif value is None or (value.is_finite() and 0 <= value <= largest and _places(value) <= places):
+                continue
+            else:
+                sentence = f"{cell_label(line, position)}: '{value:f}' is not a number from 0 to {largest:,}."
+            sentences.append(sentence)
+            bad_cells.append({"line": line.pk, "period": periods.key(period), "field": name, "sentence": sentence})
+    if edit.risk_class is not None and edit.risk_class not in (0, 1, 2, 3):
+        sentences.append(f"{line_label(line)}: the risk class must be 0 to 3.")
+    if edit.notes is not None:
+        try:
+            plain_note(edit.notes)
+        except ValidationError as problem:
+            sentences.extend(f"{line_label(line)}: {message}" for message in problem.messages)
+    return sentences
+
+
+def _places(value: Decimal) -> int:
+    """Digits after the decimal point that carry something."""
+    exponent = value.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 99
+
+
+def already_there(line: Line, edit: LineEdit, by: Any) -> bool:
+    """Whether a stale edit is a repeated request: the same author saved exactly this before."""
+    if line.edited_by_id != by.pk:
+        return False
+    for values, cells in ((line.quantity, edit.quantity), (line.unit_price, edit.unit_price)):
+        for period, value in cells.items():
+            position = cell_position(line.cycle, period)
+            if position is None or values[position] != value:
+                return False
+    if edit.risk_class is not None and edit.risk_class != line.risk_class:
+        return False
+    return edit.notes is None or normal(edit.notes) == line.notes
+
+
+def apply_edit(line: Line, edit: LineEdit, source: str, change: Change) -> None:
+    """Put the values of `edit` on `line` and note before and after."""
+    answered = False
+    for name, values, cells, sources in (
+        ("quantity", line.quantity, edit.quantity, "quantity_source"),
+        ("unit_price", line.unit_price, edit.unit_price, "price_source"),
+    ):
+        letters = list(getattr(line, sources))
+        for period, value in cells.items():
+            position = cell_position(line.cycle, period)
+            if position is None:  # refused before
+                continue
+            letter = NONE if value is None else source
+            if values[position] == value and (letters[position] == letter or value is None):
+                continue
+            if values[position] != value:
+                change.fields[f"{name} {periods.key(period)}"] = [number_text(values[position]), number_text(value)]
+            else:
+                # Typing the carried value again is an answer: it is now the person's own.
+                change.fields[f"{sources} {periods.key(period)}"] = [letters[position], letter]
+            values[position] = value
+            letters[position] = letter
+            answered = answered or (name == "quantity" and value is not None)
+        setattr(line, sources, "".join(letters))
+    if edit.risk_class is not None and (edit.risk_class != line.risk_class or line.risk_is_default):
+        change.fields["risk_class"] = [line.risk_class, edit.risk_class]
+        line.risk_class, line.risk_is_default = edit.risk_class, False
+    if edit.notes is not None and normal(edit.notes) != line.notes:
+        change.fields["notes"] = [line.notes, normal(edit.notes)]
+        line.notes = normal(edit.notes)
+    if not change.fields:
+        return
+    if answered and not line.live:
+        line.live = True
+        change.fields["live"] = [False, True]
+    if line.status == Line.Status.REJECTED:
+        change.fields["status"] = [line.status, Line.Status.DRAFT.value]
+        line.status = Line.Status.DRAFT
+    line.revision += 1
+
+
+def number_text(value: Decimal | None) -> str | None:
+    return None if value is None else format(value.normalize(), "f")
+
+
+def stale_lines(lines: Sequence[Line]) -> StaleRevision:
+    names = ", ".join(line_label(line) for line in lines[:3])
+    more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+    return StaleRevision(
+        f"Somebody else saved {names}{more} since you loaded it; their values are shown, yours are kept beside them.",
+        stale=[
+            {
+                "line": line.pk,
+                "revision": line.revision,
+                "status": line.status,
+                "quantity": [number_text(value) for value in line.quantity],
+                "quantity_source": line.quantity_source,
+                "unit_price": [number_text(value) for value in line.unit_price],
+                "price_source": line.price_source,
+                "risk_class": line.risk_class,
+            }
+            for line in lines
+        ],
+    )

@@ -1,0 +1,1 @@
+"""The pages of lines: grid, submitting, reviewing, history, consolidated workbook, old workbooks."""

@@ -1,0 +1,131 @@
+"""A real PostgreSQL database per worker, made and migrated by the owner role, used by the app role."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections
+from psycopg import sql
+
+# Tables whose rows come from migrations; the rest is emptied after a test with real commits.
+SEEDED = {
+    "django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions",
+    "django_celery_beat_crontabschedule", "django_celery_beat_intervalschedule", "django_celery_beat_periodictask",
+    "django_celery_beat_periodictasks",
+}  # fmt: skip
+
+# The portal's clock, movable in tests only: `SET sop.now`.
+TEST_CLOCK = """
+CREATE OR REPLACE FUNCTION portal_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS
+$$ SELECT coalesce(nullif(current_setting('sop.now', true), '')::timestamptz, clock_timestamp()) $$
+"""
+
+
+def _url(base: str, name: str) -> str:
+    parts = urlsplit(base)
+    return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+@contextmanager
+def owner_connection(name: str | None = None) -> Iterator[psycopg.Connection[Any]]:
+    """A connection as the role that owns the tables, to the test database or to `name`."""
+    url = os.environ["DATABASE_OWNER_URL"]
+    target = name or connection.settings_dict["NAME"]
+    with psycopg.connect(_url(url, target), autocommit=True) as owner:
+        yield owner
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest, django_test_environment: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """Make this worker's database as the owner, then serve it as the app role."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    name = f"test_sop_{worker}_{os.getpid()}"
+    owner, app = urlsplit(os.environ["DATABASE_OWNER_URL"]), urlsplit(os.environ["DATABASE_URL"])
+    home = owner.path.lstrip("/")
+    with owner_connection(home) as server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    role = sql.Identifier(app.username or "")
+    with owner_connection(name) as database:
+        for statement in (
+            "GRANT USAGE ON SCHEMA public TO {}",
+            "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {}",
+            "ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO {}",
+        ):
+            database.execute(sql.SQL(statement).format(role))
+    settings = connection.settings_dict
+    with django_db_blocker.unblock():
+        connections.close_all()
+        settings.update(NAME=name, USER=owner.username, PASSWORD=owner.password)
+        call_command("migrate", verbosity=0, interactive=False)
+        connections.close_all()
+        with owner_connection(name) as database:
+            database.execute(TEST_CLOCK)
+        settings.update(USER=app.username, PASSWORD=app.password)
+    yield
+    with django_db_blocker.unblock():
+        connections.close_all()
+    with owner_connection(home) as server:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def wipe() -> None:
+    """Empty the test database as its owner, who alone may pass the triggers that keep rows."""
+    with owner_connection() as owner, owner.transaction():
+        rows = owner.execute(
+            "SELECT c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')"
+        ).fetchall()
+        names = [name for name, _ in rows if name not in SEEDED]
+        tables = [sql.Identifier(name) for name in names]
+        for table in tables:
+            owner.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
+        owner.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(tables)))
+        for table in tables:
+            owner.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table))
+
+
+@pytest.fixture
+def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The database with real commits, for threads and for what only a commit shows; emptied afterwards."""
+    with django_db_blocker.unblock():
+        try:
+            yield
+        finally:
+            connections.close_all()
+            wipe()
+
+
+@pytest.fixture
+def at() -> Iterator[Callable[[Any], None]]:
+    """Set the portal's clock of this connection: `at(instant)`; `at(None)` lets it run again."""
+
+    def set_clock(instant: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('sop.now', %s, false)", ["" if instant is None else instant.isoformat()])
+
+    yield set_clock
+    if connection.connection is not None and not connection.needs_rollback:
+        set_clock(None)
+
+
+@pytest.fixture(autouse=True)
+def fresh_settings() -> Iterator[None]:
+    """Run-time settings are kept for a second per process; a test must not see those of the one before."""
+    from sop_portal import conf
+
+    conf.clear_cache()
+    yield
+    conf.clear_cache()
+
+
+@pytest.fixture(autouse=True)
+def own_counters(settings: Any) -> None:
+    """Rate limits count in the shared cache; a test must not use up the limits of the next one."""
+    settings.RATELIMIT_CACHE_PREFIX = f"test:{os.urandom(8).hex()}:"
