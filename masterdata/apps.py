@@ -32,6 +32,7 @@ class MasterdataConfig(AppConfig):
                     "lead_time_days", "proposed_by", "notes"],
             entity="matrix",
         )  # fmt: skip
+        track(models.CustomerAlias, fields=["name", "customer"], entity="customer_alias")
         track(models.Price, fields=["entry", "valid_from", "unit_price"], entity="price")
         track(models.Actual, fields=["customer", "product", "period", "quantity", "amount", "cost"], entity="actual")
         track(models.Budget, fields=["version", "customer", "product", "period", "quantity", "amount"], entity="budget")

@@ -83,10 +83,11 @@ def amount(value: Cell, step: Decimal, decimal_mark: DecimalMark) -> Amount:
         if day.year >= 1950:
             return Amount(None, "refused", day.isoformat())
         return Amount(Decimal((day - _EXCEL_EPOCH).days), "text", day.isoformat())
-    number = Decimal(repr(value)).quantize(step)
-    if not 0 <= number <= MAX_QUANTITY:
+    number = Decimal(repr(value))
+    # A result of formulas may lie below 0 by the noise of binary fractions; that is 0.
+    if not -step / 2 < number <= MAX_QUANTITY:
         return Amount(None, "refused", f"{value:,}")
-    return Amount(abs(number))
+    return Amount(abs(number.quantize(step)))
 
 
 def _written(text: str, step: Decimal, decimal_mark: DecimalMark) -> Amount:

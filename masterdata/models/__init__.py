@@ -1,5 +1,6 @@
 """Master data: what is sold, to whom, at which price, and what was sold and budgeted."""
 
+from masterdata.models.aliases import CustomerAlias, alias_key
 from masterdata.models.catalogue import Product, ProductGroup
 from masterdata.models.customers import Customer, Delegation
 from masterdata.models.facts import Actual, ActualRevision, Budget
@@ -11,10 +12,12 @@ __all__ = [
     "ActualRevision",
     "Budget",
     "Customer",
+    "CustomerAlias",
     "Delegation",
     "ImportRun",
     "MatrixEntry",
     "Price",
     "Product",
     "ProductGroup",
+    "alias_key",
 ]

@@ -1,10 +1,20 @@
 """The record of an import: what came in, from whom, and what became of it."""
 
+from typing import Any, Self
+
 from django.conf import settings
 from django.db import models
 
 from audit.models import TrackedQuerySet
 from sop_portal.lib.text import NameField
+
+
+class ImportRunQuerySet(TrackedQuerySet):
+    """Words about imports."""
+
+    def visible_to(self, user: Any) -> Self:
+        """All of them for those who import, none for others."""
+        return self.all() if user.has_perm("masterdata.import_data") else self.none()
 
 
 class ImportRun(models.Model):
@@ -38,7 +48,7 @@ class ImportRun(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     applied_at = models.DateTimeField(null=True)
 
-    objects = TrackedQuerySet.as_manager()
+    objects = ImportRunQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]

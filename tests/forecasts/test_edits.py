@@ -14,7 +14,17 @@ from cycles.services import close_cycle
 from forecasts.models import Line
 from forecasts.services import LineEdit, reject_lines, set_cells
 from sop_portal.lib.errors import Conflict, NotAllowed, Refused, StaleRevision
-from tests.factories import answer, make_actual, make_customer, make_entry, make_line, make_user, open_cycle, ref, submit
+from tests.factories import (
+    answer,
+    make_actual,
+    make_customer,
+    make_entry,
+    make_line,
+    make_user,
+    open_cycle,
+    ref,
+    submit,
+)
 
 pytestmark = pytest.mark.django_db
 JAN, FEB, MAR = dt.date(2027, 1, 1), dt.date(2027, 2, 1), dt.date(2027, 3, 1)

@@ -22,6 +22,7 @@ import python_calamine as calamine
 sys.path.insert(0, str(Path(__file__).parent))
 
 import container
+import older
 
 PR_SET_PDEATHSIG = 1
 SMALL_FILE = 10 * 1024 * 1024
@@ -152,6 +153,8 @@ def read(orders: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 facts, date1904 = container.xlsx_facts(archive)
             elif book_format == "xlsb":
                 facts, date1904 = container.xlsb_facts(archive)
+            else:
+                facts = older.ods_facts(archive)
     else:
         book_format = "xls"
         with open(path, "rb") as source:
@@ -160,6 +163,10 @@ def read(orders: dict[str, Any]) -> Iterator[dict[str, Any]]:
             raise Refusal("encrypted")
         if not any(name.encode("utf-16-le") in data for name in ("Workbook", "WORKBOOK", "Book", "BOOK")):
             raise Refusal("other_ole")
+        try:
+            facts, date1904 = older.xls_facts(data)
+        except older.Protected:
+            raise Refusal("encrypted") from None
     try:
         with open(path, "rb") as source:
             book = calamine.CalamineWorkbook.from_filelike(source)

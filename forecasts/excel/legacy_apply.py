@@ -1,0 +1,200 @@
+"""Applying a parsed planning workbook: customers, products, matrix, prices and the plan, in one transaction."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from django.db import transaction
+
+from audit.context import as_source
+from cycles.models import HORIZON
+from cycles.services import legacy_cycle
+from forecasts.excel.legacy_model import CustomerSheet, Item, LegacyBook, Warning
+from forecasts.services.legacy import PlanRow, write_plan
+from masterdata import upserts
+from masterdata.models import Customer
+from masterdata.upserts import ProductRow, Tally
+from sop_portal.accounts.models import User
+from sop_portal.lib import periods
+from sop_portal.lib.clock import portal_now
+
+PRICE_PLACES = Decimal("0.0001")
+QUANTITY_PLACES = Decimal("0.000001")
+
+
+@dataclass
+class Outcome:
+    """What applying a workbook did, or in a dry run would do."""
+
+    sheets: int = 0
+    customers: int = 0
+    lines: int = 0
+    cells: int = 0
+    volume: Decimal = Decimal(0)
+    prices: int = 0
+    unknown: list[str] = field(default_factory=list)
+    warnings: list[Warning] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    by_period: dict[str, Decimal] = field(default_factory=dict)
+    cycle_id: int | None = None
+    cycle_name: str = ""
+    owner: str = ""
+
+    @property
+    def changed(self) -> int:
+        """How many rows were created or changed."""
+        return sum(tally.changed for tally in self.tallies.values())
+
+    def count(self, verb: str) -> int:
+        """How many rows of all kinds were `created`, `updated` or left `unchanged`."""
+        return sum(getattr(tally, verb) for tally in self.tallies.values())
+
+
+def apply_book(book: LegacyBook, *, rep: User | None, by: User | None, dry_run: bool) -> Outcome:
+    """Write what `book` holds, or try it and roll it back.
+
+    rep: whose plan it is; without one, the rep whose name stands in the book, else nobody.
+    by: the admin who applies it; None on the command line. The same book again changes nothing.
+    """
+    with transaction.atomic(), as_source("excel"):
+        outcome = _apply(book, rep or rep_named(book.rep_name), by)
+        if dry_run:
+            transaction.set_rollback(True)
+    return outcome
+
+
+def rep_named(name: str | None) -> User | None:
+    """The one active rep of that full name, if there is exactly one."""
+    if not name:
+        return None
+    found = list(User.objects.filter(full_name__iexact=name.strip(), is_active=True)[:2])
+    return found[0] if len(found) == 1 and found[0].has_perm("forecasts.edit_own_lines") else None
+
+
+def _apply(book: LegacyBook, rep: User | None, by: User | None) -> Outcome:
+    upserts.lock_imports()
+    outcome = Outcome(warnings=list(book.all_warnings), owner=str(rep) if rep else "")
+    sheets = list(_sheets_with_customers(book, rep, outcome))
+    if not sheets:
+        return outcome
+
+    items = [item for _, sheet in sheets for item in sheet.items]
+    found = upserts.ensure_products(
+        [ProductRow(item.code, item.description, item.group_code, item.group_name) for item in items]
+    )
+    products = found.by_code
+    outcome.tallies.update(products=found.products, groups=found.groups)
+    outcome.unknown.extend(f"Product {products[code]}" for code in found.new_codes)
+    entries, outcome.tallies["matrix"] = upserts.ensure_entries(
+        (customer.pk, products[item.code].pk)
+        for customer, sheet in sheets
+        for item in sheet.items
+        if item.live or item.priced
+    )
+    wanted: dict[tuple[int, dt.date], Decimal] = {}
+    for customer, sheet in sheets:
+        for item in sheet.items:
+            if item.priced:
+                entry = entries[customer.pk, products[item.code].pk]
+                wanted.update(((entry.pk, day), price) for day, price in price_steps(sheet, item))
+    outcome.prices = len(wanted)
+    outcome.tallies["prices"] = upserts.upsert_prices(wanted)
+
+    first = book.first_period
+    rows = [
+        PlanRow(customer, products[item.code], quantity, price, item.risk)
+        for customer, sheet in sheets
+        for item in sheet.live_items
+        for quantity, price in [_cells(sheet, item, first or sheet.first_period, outcome)]
+    ]
+    outcome.sheets, outcome.customers, outcome.lines = len(sheets), len({c.pk for c, _ in sheets}), len(rows)
+    if rows:
+        cycle = legacy_cycle(first or sheets[0][1].first_period, by=by)
+        outcome.cycle_id, outcome.cycle_name = cycle.pk, str(cycle)
+        outcome.tallies["lines"] = write_plan(cycle, rows, owner=rep, by=by, now=portal_now())
+        for row in rows:
+            for period, value in zip(cycle.periods, row.quantity, strict=True):
+                if value:
+                    outcome.cells += 1
+                    outcome.volume += value
+                    key = periods.key(period)
+                    outcome.by_period[key] = outcome.by_period.get(key, Decimal(0)) + value
+    return outcome
+
+
+def _sheets_with_customers(
+    book: LegacyBook, rep: User | None, outcome: Outcome
+) -> Iterator[tuple[Customer, CustomerSheet]]:
+    """Each sheet with its customer; unknown ones are created, names that fit several are left out with a sentence."""
+    found = upserts.customers_by_name(sheet.customer_name for sheet in book.sheets)
+    missing = list(dict.fromkeys(sheet.customer_name for sheet in book.sheets if sheet.customer_name not in found))
+    created = upserts.create_customers(missing, rep=rep)
+    outcome.unknown.extend(f"Customer {name}" for name in missing)
+    known = {name: customers[0] for name, customers in found.items() if len(customers) == 1} | created
+    upserts.remember_names(known)
+    outcome.tallies["customers"] = Tally(created=len(created), unchanged=len(known) - len(created))
+    for customer in known.values():
+        if rep is not None and customer.sales_rep_id is None:
+            customer.sales_rep = rep
+            customer.save(update_fields=["sales_rep"])
+            outcome.tallies["customers"].updated += 1
+            outcome.tallies["customers"].unchanged -= 1
+        elif rep is not None and customer.sales_rep_id != rep.pk:
+            outcome.warnings.append(
+                Warning(
+                    "other_rep", customer.name, "",
+                    f"{customer} is served by {customer.sales_rep}; it stays with them, the plan is kept as {rep}'s.",
+                )
+            )  # fmt: skip
+    for sheet in book.sheets:
+        if sheet.customer_name in known:
+            yield known[sheet.customer_name], sheet
+            continue
+        codes = ", ".join(customer.customer_id for customer in found[sheet.customer_name])
+        outcome.warnings.append(
+            Warning(
+                "ambiguous_customer", sheet.name, "",
+                f"'{sheet.customer_name}' fits several customers ({codes}), so this sheet was left out; "
+                "rename one of them and import the file again.",
+            )
+        )  # fmt: skip
+
+
+def price_steps(sheet: CustomerSheet, item: Item) -> list[tuple[dt.date, Decimal]]:
+    """The prices of an item where they change: (valid from, price). 0 and blank mean that the price goes on.
+
+    Months from November 2025 priced 45, 45, 0, 46 give 45 from November 2025 and 46 from February 2026.
+    """
+    steps: list[tuple[dt.date, Decimal]] = []
+    for month, price in enumerate(item.prices):
+        rounded = price.quantize(PRICE_PLACES) if price else None
+        if rounded and (not steps or steps[-1][1] != rounded):
+            steps.append((periods.shift(sheet.first_period, month), rounded))
+    return steps
+
+
+def _cells(
+    sheet: CustomerSheet, item: Item, first: dt.date, outcome: Outcome
+) -> tuple[Sequence[Decimal | None], Sequence[Decimal | None]]:
+    """The sixteen quantities and prices of an item by position in the book's cycle."""
+    quantity: list[Decimal | None] = [None] * HORIZON
+    price: list[Decimal | None] = [None] * HORIZON
+    moved = periods.between(first, sheet.first_period)
+    for month in range(sheet.months):
+        position = month + moved
+        volume = item.volumes[month]
+        if not 0 <= position < HORIZON:
+            if volume:
+                outcome.warnings.append(
+                    Warning(
+                        "outside_horizon", sheet.name, item.address(month),
+                        f"{volume.normalize():f} cases of {item.code} lie outside the 16 months from "
+                        f"{periods.label(first)} that this book plans, and were left out.",
+                    )
+                )  # fmt: skip
+            continue
+        quantity[position] = volume.quantize(QUANTITY_PLACES) if volume is not None else None
+        amount = item.prices[month] if month < len(item.prices) else None
+        price[position] = amount.quantize(PRICE_PLACES) if amount else None
+    return quantity, price

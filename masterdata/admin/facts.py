@@ -1,0 +1,61 @@
+"""What was sold and what was budgeted, in the admin."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Max, QuerySet
+from django.http import HttpRequest
+
+from masterdata.models import Actual, Budget
+from sop_portal.lib import periods
+
+OFFERED_PERIODS = 36
+_PAIR_SEARCH = (
+    "customer__name", "customer__short_name", "customer__customer_id", "product__item_code", "product__description",
+)  # fmt: skip
+
+
+class PeriodFilter(admin.SimpleListFilter):
+    """One of the last 36 months; the list of all months that occur would read the whole table."""
+
+    title = "period"
+    parameter_name = "period"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        last: dt.date | None = model_admin.model.objects.aggregate(last=Max("period"))["last"]
+        if last is None:
+            return []
+        months = [periods.shift(last, -back) for back in range(OFFERED_PERIODS)]
+        return [(periods.key(month), periods.label(month)) for month in months]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        try:
+            return queryset.filter(period=periods.parse(self.value() or ""))
+        except ValueError:
+            return queryset
+
+
+@admin.register(Actual)
+class ActualAdmin(admin.ModelAdmin):
+    list_display = ("period", "customer", "product", "quantity", "amount", "cost")
+    list_display_links = ("period", "customer")
+    list_filter = (PeriodFilter,)
+    list_select_related = ("customer", "product")
+    search_fields = _PAIR_SEARCH
+    autocomplete_fields = ("customer", "product")
+    ordering = ("-period", "customer", "product")
+    # Counting all rows of the largest table for every page would cost more than the page.
+    show_full_result_count = False
+
+
+@admin.register(Budget)
+class BudgetAdmin(admin.ModelAdmin):
+    list_display = ("version", "period", "customer", "product", "quantity", "amount")
+    list_display_links = ("version", "period")
+    list_filter = ("version", PeriodFilter)
+    list_select_related = ("customer", "product")
+    search_fields = ("version", *_PAIR_SEARCH)
+    autocomplete_fields = ("customer", "product")
+    ordering = ("version", "-period", "customer", "product")
+    show_full_result_count = False

@@ -1,0 +1,185 @@
+"""Writing master data by the list: what is missing is created, what differs is changed, the rest is left.
+
+Each function costs a fixed number of statements, whatever the number of rows, and stands in the audit trail row by row.
+All must run in a transaction that holds `lock_imports`.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.utils.text import slugify
+
+from masterdata.models import Customer, CustomerAlias, MatrixEntry, Price, Product, ProductGroup, alias_key
+from sop_portal.lib.text import normal
+
+# Advisory lock (class, 1): two imports at once would both create what the other is about to.
+IMPORT_LOCK_CLASS = 5_020
+# Products that come without a group; a group is required.
+NO_GROUP = ("NONE", "Without group")
+BATCH = 2_000
+
+
+@dataclass
+class Tally:
+    """How many rows of one kind were created, updated and left as they were."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+    @property
+    def changed(self) -> int:
+        return self.created + self.updated
+
+
+@dataclass(frozen=True)
+class ProductRow:
+    """A product as a file names it; the group may be missing."""
+
+    code: str
+    description: str
+    group_code: str | None
+    group_name: str | None
+
+
+def lock_imports() -> None:
+    """Wait for every other import, and keep others out until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 1)", [IMPORT_LOCK_CLASS])
+
+
+class Products(NamedTuple):
+    """Products by item code, which of them are new, and what happened to products and groups."""
+
+    by_code: dict[str, Product]
+    new_codes: list[str]
+    products: Tally
+    groups: Tally
+
+
+def ensure_products(rows: Sequence[ProductRow], *, uom: str = "CS") -> Products:
+    """Products by item code; missing ones and their groups are created, existing ones stay as they are.
+
+    A code that occurs twice takes the first description that is not blank.
+    """
+    known = {product.item_code: product for product in Product.objects.filter(item_code__in=[row.code for row in rows])}
+    fresh: dict[str, ProductRow] = {}
+    for row in rows:
+        if row.code not in known and (row.code not in fresh or not fresh[row.code].description):
+            fresh[row.code] = row
+    groups, group_tally = _ensure_groups(
+        {row.group_code or NO_GROUP[0]: row.group_name or row.group_code or NO_GROUP[1] for row in fresh.values()}
+    )
+    made = Product.objects.bulk_create(
+        [
+            Product(
+                item_code=row.code,
+                description=(row.description or row.code)[:300],
+                group=groups[row.group_code or NO_GROUP[0]],
+                uom=uom,
+            )
+            for row in fresh.values()
+        ],
+        batch_size=BATCH,
+    )
+    known.update((product.item_code, product) for product in made)
+    return Products(known, list(fresh), Tally(created=len(made), unchanged=len(known) - len(made)), group_tally)
+
+
+def _ensure_groups(names: Mapping[str, str]) -> tuple[dict[str, ProductGroup], Tally]:
+    groups = {group.code: group for group in ProductGroup.objects.filter(code__in=list(names))}
+    made = ProductGroup.objects.bulk_create(
+        [ProductGroup(code=code, name=name[:200]) for code, name in names.items() if code not in groups]
+    )
+    found = len(groups)
+    groups.update((group.code, group) for group in made)
+    return groups, Tally(created=len(made), unchanged=found)
+
+
+def customers_by_name(names: Iterable[str]) -> dict[str, list[Customer]]:
+    """The customers that each name may stand for: its alias alone, else all whose name, short name or ID it is."""
+    wanted = {alias_key(name): name for name in names}
+    aliases = CustomerAlias.objects.filter(key__in=list(wanted)).select_related("customer__sales_rep")
+    found: dict[str, list[Customer]] = {wanted[alias.key]: [alias.customer] for alias in aliases}
+    open_keys = {key: name for key, name in wanted.items() if name not in found}
+    if not open_keys:
+        return found
+    for customer in Customer.objects.select_related("sales_rep"):
+        keys = {alias_key(text) for text in (customer.name, customer.short_name, customer.customer_id) if text}
+        for key in keys & open_keys.keys():
+            found.setdefault(open_keys[key], []).append(customer)
+    return found
+
+
+def create_customers(names: Sequence[str], *, rep: Any) -> dict[str, Customer]:
+    """New customers for the sheet names of old workbooks, with codes `L-<slug>` that an admin may change."""
+    taken = set(Customer.objects.filter(customer_id__startswith="L-").values_list("customer_id", flat=True))
+    rows = []
+    for name in names:
+        base = f"L-{slugify(name)[:40] or 'customer'}"
+        code, n = base, 2
+        while code in taken:
+            code, n = f"{base}-{n}", n + 1
+        taken.add(code)
+        rows.append(Customer(customer_id=code, name=normal(name), short_name=normal(name)[:60], sales_rep=rep))
+    return dict(zip(names, Customer.objects.bulk_create(rows), strict=True))
+
+
+def remember_names(customers: Mapping[str, Customer]) -> None:
+    """Keep which customer each name stands for, also after the customer is renamed."""
+    rows = [
+        CustomerAlias(key=alias_key(name), name=normal(name), customer=customer) for name, customer in customers.items()
+    ]
+    known = set(CustomerAlias.objects.filter(key__in=[row.key for row in rows]).values_list("key", flat=True))
+    CustomerAlias.objects.bulk_create([row for row in rows if row.key not in known])
+
+
+def ensure_entries(pairs: Iterable[tuple[int, int]]) -> tuple[dict[tuple[int, int], MatrixEntry], Tally]:
+    """Matrix entries by (customer id, product id); missing ones are created, inactive ones stay inactive."""
+    wanted = dict.fromkeys(pairs)
+    entries = {
+        (entry.customer_id, entry.product_id): entry
+        for entry in MatrixEntry.objects.filter(customer__in={customer for customer, _ in wanted})
+        if (entry.customer_id, entry.product_id) in wanted
+    }
+    made = MatrixEntry.objects.bulk_create(
+        [MatrixEntry(customer_id=pair[0], product_id=pair[1]) for pair in wanted if pair not in entries],
+        batch_size=BATCH,
+    )
+    found = len(entries)
+    entries.update(((entry.customer_id, entry.product_id), entry) for entry in made)
+    return entries, Tally(created=len(made), unchanged=found)
+
+
+def upsert_prices(wanted: Mapping[tuple[int, dt.date], Decimal]) -> Tally:
+    """Prices by (matrix entry id, valid from). A price that already holds on that day is not written again."""
+    tally = Tally()
+    stored: dict[int, dict[dt.date, Price]] = {}
+    for price in Price.objects.filter(entry__in={entry for entry, _ in wanted}).order_by("entry_id", "valid_from"):
+        stored.setdefault(price.entry_id, {})[price.valid_from] = price
+    fresh, changed = [], []
+    for (entry, day), amount in sorted(wanted.items()):
+        prices = stored.setdefault(entry, {})
+        at_day = prices.get(day)
+        before = max((other for other in prices if other <= day), default=None)
+        if at_day is not None:
+            if at_day.unit_price == amount:
+                tally.unchanged += 1
+            else:
+                at_day.unit_price = amount
+                changed.append(at_day)
+        elif before is not None and prices[before].unit_price == amount:
+            tally.unchanged += 1
+        else:
+            price = Price(entry_id=entry, valid_from=day, unit_price=amount)
+            prices[day] = price
+            fresh.append(price)
+    Price.objects.bulk_create(fresh, batch_size=BATCH)
+    if changed:
+        Price.objects.bulk_update(changed, ["unit_price"], batch_size=BATCH)
+    tally.created, tally.updated = len(fresh), len(changed)
+    return tally

@@ -1,0 +1,28 @@
+"""The list of imports."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import permission_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from masterdata.models import ImportRun
+
+PER_PAGE = 50
+
+
+@require_safe
+@permission_required("masterdata.import_data", raise_exception=True)
+def import_list(request: HttpRequest) -> HttpResponse:
+    """Every file that was uploaded, the newest first, with what became of it."""
+    runs = ImportRun.objects.visible_to(request.user).select_related("uploaded_by")
+    page = Paginator(runs, PER_PAGE).get_page(request.GET.get("page"))
+    count = page.paginator.count
+    pager: dict[str, Any] = {
+        "total_text": f"{count:,} import{'' if count == 1 else 's'}",
+        "previous_url": f"?page={page.previous_page_number()}" if page.has_previous() else "",
+        "next_url": f"?page={page.next_page_number()}" if page.has_next() else "",
+    }
+    return render(request, "masterdata/import_list.html", {"runs": page, "pager": pager})

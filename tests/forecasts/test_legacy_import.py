@@ -1,0 +1,225 @@
+"""Importing old planning workbooks into the database: upload, dry run, apply, once more."""
+
+import datetime as dt
+import functools
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+
+from audit.context import acting
+from audit.models import Entry
+from cycles.models import Cycle
+from forecasts.excel.legacy_apply import apply_book
+from forecasts.excel.legacy_sheets import parse_book
+from forecasts.models import Line, Snapshot
+from masterdata.models import Customer, CustomerAlias, ImportRun, MatrixEntry, Price, Product
+from sop_portal.lib.workbook import read_workbook
+from tests.factories import make_customer, make_user
+
+pytestmark = pytest.mark.django_db
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "legacy"
+needs_real_files = pytest.mark.skipif(not REAL.is_dir(), reason="the anonymised workbooks are not beside the project")
+
+
+@pytest.fixture
+def uploads(settings, tmp_path):
+    settings.UPLOAD_DIR = tmp_path / "uploads"
+    return settings.UPLOAD_DIR
+
+
+@pytest.fixture
+def admin(client):
+    user = make_user("admin")
+    client.force_login(user)
+    return user
+
+
+def upload(client, path, rep=None):
+    with path.open("rb") as file:
+        return client.post(
+            reverse("forecasts:legacy_upload"), {"file": file, "rep": rep.pk if rep else ""}, follow=True
+        )
+
+
+def totals():
+    return {
+        "customers": Customer.objects.count(),
+        "products": Product.objects.count(),
+        "entries": MatrixEntry.objects.count(),
+        "prices": Price.objects.count(),
+        "lines": Line.objects.count(),
+        "snapshots": Snapshot.objects.count(),
+        "aliases": CustomerAlias.objects.count(),
+    }
+
+
+@needs_real_files
+def test_the_real_workbook_comes_in_whole_and_a_second_time_changes_nothing(client, admin, uploads):
+    rep = make_user("sales_rep")
+    page = upload(client, REAL / "rep-workbook-a.xlsx", rep)
+    assert "holds 512 cells, 75,680 cases" in page.content.decode()
+    assert set(totals().values()) == {0}  # a dry run writes nothing
+
+    run = ImportRun.objects.get()
+    client.post(reverse("forecasts:legacy_run", args=[run.pk]))
+    run.refresh_from_db()
+    assert run.state == ImportRun.State.APPLIED
+    lines = Line.objects.all()
+    cells = [value for line in lines for value in line.quantity if value]
+    assert (len(cells), sum(cells)) == (512, Decimal(75680))
+    assert Customer.objects.filter(sales_rep=rep).count() == 16
+    cycle = Cycle.objects.get()
+    assert (cycle.kind, cycle.status, cycle.first_period) == ("legacy", "closed", dt.date(2025, 11, 1))
+    assert all((line.status, line.owner, line.live) == ("submitted", rep, True) for line in lines)
+    assert Snapshot.objects.filter(event="submit").count() == len(lines)
+
+    before = totals()
+    upload(client, REAL / "rep-workbook-a.xlsx", rep)
+    again = ImportRun.objects.latest("pk")
+    assert again.control_totals["changed"] == 0
+    client.post(reverse("forecasts:legacy_run", args=[again.pk]))
+    assert totals() == before
+
+
+@needs_real_files
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("rep-workbook-b.xlsx", "Prospects are not taken yet"), ("consolidated.xlsx", "Consolidated plans are not taken yet")],
+)
+def test_the_other_real_workbooks_say_what_they_are(client, admin, uploads, name, sentence):
+    page = upload(client, REAL / name)
+    assert page.status_code == 200
+    assert sentence in page.content.decode()
+    assert set(totals().values()) == {0}
+
+
+@needs_real_files
+def test_the_command_ends_with_one_object(uploads, capsys):
+    rep = make_user("sales_rep")
+    path = str(REAL / "rep-workbook-a.xlsx")
+    call_command("import_legacy", path, "--json")
+    tried = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (tried["changed"], tried["cells"], tried["volume"]) == (0, 512, 75680)
+    assert tried["would_change"] > 0
+    assert set(totals().values()) == {0}
+    call_command("import_legacy", path, "--apply", "--json", "--rep", rep.email)
+    done = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (done["sheets"], done["customers"], done["cells"], done["volume"]) == (16, 16, 512, 75680)
+    assert done["changed"] == tried["would_change"]
+    call_command("import_legacy", path, "--apply", "--json")
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (again["changed"], again["unknown"]) == (0, 0)
+    assert list(uploads.iterdir()) == []
+
+
+def test_a_file_that_is_no_workbook_is_refused_with_its_sentence(client, admin, uploads, tmp_path):
+    fake = tmp_path / "plan.xlsx"
+    fake.write_bytes(b"%PDF-1.7 not a workbook")
+    page = upload(client, fake)
+    assert page.status_code == 200
+    assert "could not be read" in page.content.decode()
+    run = ImportRun.objects.get()
+    assert run.state == ImportRun.State.REFUSED
+    assert list(uploads.iterdir()) == []
+    answer = client.post(reverse("forecasts:legacy_run", args=[run.pk]))
+    assert answer.status_code == 409
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_read(client, admin, uploads, tmp_path):
+    from sop_portal.conf.services import set_value
+
+    with acting(admin, source="web"):
+        set_value("max_import_file_size_mb", 1, admin)
+    big = tmp_path / "plan.xlsx"
+    big.write_bytes(b"PK\x03\x04" + b"0" * (1024 * 1024 + 1))
+    answer = upload(client, big)
+    assert answer.status_code == 413
+    assert "larger than 1 MB" in answer.content.decode()
+    assert ImportRun.objects.count() == 0
+    assert list(uploads.iterdir()) == []
+
+
+@pytest.mark.parametrize("role", ["sales_rep", "manager", "viewer"])
+def test_only_admins_import(client, uploads, role):
+    client.force_login(make_user(role))
+    assert client.get(reverse("forecasts:legacy_upload")).status_code == 403
+
+
+def test_an_empty_file_is_named(client, admin, uploads):
+    answer = client.post(
+        reverse("forecasts:legacy_upload"), {"file": io.BytesIO(b""), "rep": ""}, follow=True
+    )
+    assert answer.status_code in (200, 422)
+    assert "empty" in answer.content.decode()
+
+
+@functools.cache
+def real_book():
+    """Parsed once: reading a workbook of 16 sheets takes a second."""
+    return parse_book(read_workbook(REAL / "rep-workbook-a.xlsx"))
+
+
+def apply(book, **kw):
+    with acting("system", source="command"):
+        return apply_book(book, rep=kw.get("rep"), by=None, dry_run=kw.get("dry_run", False))
+
+
+@needs_real_files
+def test_a_renamed_customer_is_found_again():
+    book = real_book()
+    apply(book)
+    with acting("system", source="command"):
+        customer = Customer.objects.get(name="Alder Produce")
+        customer.name, customer.short_name, customer.customer_id = "Alder Produce LLC", "Alder", "100234"
+        customer.save()
+    outcome = apply(book)
+    assert outcome.changed == 0
+    assert Customer.objects.count() == 16
+
+
+@needs_real_files
+def test_a_name_that_fits_two_customers_leaves_the_sheet_out():
+    for _ in range(2):
+        make_customer(name="Alder Produce")
+    outcome = apply(real_book())
+    assert outcome.sheets == 15
+    assert any(warning.code == "ambiguous_customer" for warning in outcome.warnings)
+
+
+@needs_real_files
+def test_a_customer_of_another_rep_stays_with_them():
+    theirs = make_user("sales_rep")
+    make_customer(name="Alder Produce", sales_rep=theirs)
+    mine = make_user("sales_rep")
+    outcome = apply(real_book(), rep=mine)
+    assert Customer.objects.get(name="Alder Produce").sales_rep == theirs
+    assert [warning.code for warning in outcome.warnings].count("other_rep") == 1
+
+
+@needs_real_files
+def test_every_row_that_came_in_stands_in_the_trail():
+    apply(real_book())
+    for entity, model in (
+        ("customer", Customer), ("product", Product), ("matrix", MatrixEntry), ("price", Price), ("forecast", Line),
+    ):  # fmt: skip
+        entries = Entry.objects.filter(entity_type=entity)
+        assert entries.count() == model.objects.count() > 0
+        assert set(entries.values_list("source", flat=True)) == {"excel"}
+
+
+@needs_real_files
+def test_a_failure_at_the_end_leaves_nothing(monkeypatch):
+    from forecasts.excel import legacy_apply
+
+    def fail(*args, **kw):
+        raise RuntimeError("the last step fails")
+
+    monkeypatch.setattr(legacy_apply, "write_plan", fail)
+    with pytest.raises(RuntimeError):
+        apply(real_book())
+    assert set(totals().values()) == {0}
