@@ -100,26 +100,27 @@ def _ensure_groups(names: Mapping[str, str]) -> tuple[dict[str, ProductGroup], T
     return groups, Tally(created=len(made), unchanged=found)
 
 
-def customers_by_name(names: Iterable[str]) -> dict[str, list[Customer]]:
-    """The customers that each name may stand for: its alias alone, else all whose name, short name or ID it is."""
-    wanted = {alias_key(name): name for name in names}
-    aliases = CustomerAlias.objects.filter(key__in=list(wanted)).select_related("customer__sales_rep")
-    found: dict[str, list[Customer]] = {wanted[alias.key]: [alias.customer] for alias in aliases}
-    open_keys = {key: name for key, name in wanted.items() if name not in found}
-    if not open_keys:
+def customers_by_key(keys: Iterable[str]) -> dict[str, list[Customer]]:
+    """The customers that each name (an `alias_key`) may stand for: its alias alone, else all whose name, short name
+    or ID it is. Names that stand for nobody are missing."""
+    wanted = set(keys)
+    aliases = CustomerAlias.objects.filter(key__in=wanted).select_related("customer__sales_rep")
+    found: dict[str, list[Customer]] = {alias.key: [alias.customer] for alias in aliases}
+    unknown = wanted - found.keys()
+    if not unknown:
         return found
     for customer in Customer.objects.select_related("sales_rep"):
-        keys = {alias_key(text) for text in (customer.name, customer.short_name, customer.customer_id) if text}
-        for key in keys & open_keys.keys():
-            found.setdefault(open_keys[key], []).append(customer)
+        texts = (customer.name, customer.short_name, customer.customer_id)
+        for key in {alias_key(text) for text in texts if text} & unknown:
+            found.setdefault(key, []).append(customer)
     return found
 
 
-def create_customers(names: Sequence[str], *, rep: Any) -> dict[str, Customer]:
-    """New customers for the sheet names of old workbooks, with codes `L-<slug>` that an admin may change."""
+def create_customers(names: Mapping[str, str], *, rep: Any) -> dict[str, Customer]:
+    """New customers by key for the sheet names of old workbooks, with codes `L-<slug>` that an admin may change."""
     taken = set(Customer.objects.filter(customer_id__startswith="L-").values_list("customer_id", flat=True))
     rows = []
-    for name in names:
+    for name in names.values():
         base = f"L-{slugify(name)[:40] or 'customer'}"
         code, n = base, 2
         while code in taken:
@@ -129,13 +130,14 @@ def create_customers(names: Sequence[str], *, rep: Any) -> dict[str, Customer]:
     return dict(zip(names, Customer.objects.bulk_create(rows), strict=True))
 
 
-def remember_names(customers: Mapping[str, Customer]) -> None:
-    """Keep which customer each name stands for, also after the customer is renamed."""
-    rows = [
-        CustomerAlias(key=alias_key(name), name=normal(name), customer=customer) for name, customer in customers.items()
-    ]
-    known = set(CustomerAlias.objects.filter(key__in=[row.key for row in rows]).values_list("key", flat=True))
-    CustomerAlias.objects.bulk_create([row for row in rows if row.key not in known])
+def remember_names(customers: Mapping[str, tuple[str, Customer]]) -> None:
+    """Keep which customer each key stands for, also after the customer is renamed; key -> (name, customer)."""
+    known = set(CustomerAlias.objects.filter(key__in=list(customers)).values_list("key", flat=True))
+    CustomerAlias.objects.bulk_create(
+        CustomerAlias(key=key, name=normal(name), customer=customer)
+        for key, (name, customer) in customers.items()
+        if key not in known
+    )
 
 
 def ensure_entries(pairs: Iterable[tuple[int, int]]) -> tuple[dict[tuple[int, int], MatrixEntry], Tally]:

@@ -13,7 +13,7 @@ from cycles.services import legacy_cycle
 from forecasts.excel.legacy_model import CustomerSheet, Item, LegacyBook, Warning
 from forecasts.services.legacy import PlanRow, write_plan
 from masterdata import upserts
-from masterdata.models import Customer
+from masterdata.models import Customer, Product, alias_key
 from masterdata.upserts import ProductRow, Tally
 from sop_portal.accounts.models import User
 from sop_portal.lib import periods
@@ -97,20 +97,16 @@ def _apply(book: LegacyBook, rep: User | None, by: User | None) -> Outcome:
         for item in sheet.items:
             if item.priced:
                 entry = entries[customer.pk, products[item.code].pk]
-                wanted.update(((entry.pk, day), price) for day, price in price_steps(sheet, item))
+                for day, price in price_steps(sheet, item):
+                    wanted.setdefault((entry.pk, day), price)
     outcome.prices = len(wanted)
     outcome.tallies["prices"] = upserts.upsert_prices(wanted)
 
-    first = book.first_period
-    rows = [
-        PlanRow(customer, products[item.code], quantity, price, item.risk)
-        for customer, sheet in sheets
-        for item in sheet.live_items
-        for quantity, price in [_cells(sheet, item, first or sheet.first_period, outcome)]
-    ]
+    first = book.first_period or sheets[0][1].first_period
+    rows = list(_plan_rows(sheets, products, first, outcome))
     outcome.sheets, outcome.customers, outcome.lines = len(sheets), len({c.pk for c, _ in sheets}), len(rows)
     if rows:
-        cycle = legacy_cycle(first or sheets[0][1].first_period, by=by)
+        cycle = legacy_cycle(first, by=by)
         outcome.cycle_id, outcome.cycle_name = cycle.pk, str(cycle)
         outcome.tallies["lines"] = write_plan(cycle, rows, owner=rep, by=by, now=portal_now())
         for row in rows:
@@ -127,12 +123,13 @@ def _sheets_with_customers(
     book: LegacyBook, rep: User | None, outcome: Outcome
 ) -> Iterator[tuple[Customer, CustomerSheet]]:
     """Each sheet with its customer; unknown ones are created, names that fit several are left out with a sentence."""
-    found = upserts.customers_by_name(sheet.customer_name for sheet in book.sheets)
-    missing = list(dict.fromkeys(sheet.customer_name for sheet in book.sheets if sheet.customer_name not in found))
-    created = upserts.create_customers(missing, rep=rep)
-    outcome.unknown.extend(f"Customer {name}" for name in missing)
-    known = {name: customers[0] for name, customers in found.items() if len(customers) == 1} | created
-    upserts.remember_names(known)
+    # Names that differ in blanks or case alone are one customer.
+    names = {alias_key(sheet.customer_name): sheet.customer_name for sheet in reversed(book.sheets)}
+    found = upserts.customers_by_key(names)
+    created = upserts.create_customers({key: name for key, name in names.items() if key not in found}, rep=rep)
+    outcome.unknown.extend(f"Customer {customer}" for customer in created.values())
+    known = {key: customers[0] for key, customers in found.items() if len(customers) == 1} | created
+    upserts.remember_names({key: (names[key], customer) for key, customer in known.items()})
     outcome.tallies["customers"] = Tally(created=len(created), unchanged=len(known) - len(created))
     for customer in known.values():
         if rep is not None and customer.sales_rep_id is None:
@@ -148,10 +145,11 @@ def _sheets_with_customers(
                 )
             )  # fmt: skip
     for sheet in book.sheets:
-        if sheet.customer_name in known:
-            yield known[sheet.customer_name], sheet
+        key = alias_key(sheet.customer_name)
+        if key in known:
+            yield known[key], sheet
             continue
-        codes = ", ".join(customer.customer_id for customer in found[sheet.customer_name])
+        codes = ", ".join(customer.customer_id for customer in found[key])
         outcome.warnings.append(
             Warning(
                 "ambiguous_customer", sheet.name, "",
@@ -172,6 +170,35 @@ def price_steps(sheet: CustomerSheet, item: Item) -> list[tuple[dt.date, Decimal
         if rounded and (not steps or steps[-1][1] != rounded):
             steps.append((periods.shift(sheet.first_period, month), rounded))
     return steps
+
+
+def _plan_rows(
+    sheets: Sequence[tuple[Customer, CustomerSheet]], products: dict[str, Product], first: dt.date, outcome: Outcome
+) -> Iterator[PlanRow]:
+    """The lines of the plan; an item that several sheets of one customer hold is added up."""
+    rows: dict[tuple[int, str], PlanRow] = {}
+    for customer, sheet in sheets:
+        for item in sheet.live_items:
+            quantity, price = _cells(sheet, item, first, outcome)
+            other = rows.get((customer.pk, item.code))
+            if other is not None:
+                outcome.warnings.append(
+                    Warning(
+                        "same_line", sheet.name, item.address(0),
+                        f"{item.code} of {customer} stands on two sheets; their volumes were added up.",
+                    )
+                )  # fmt: skip
+                quantity = [_sum(a, b) for a, b in zip(other.quantity, quantity, strict=True)]
+                price = [a if a is not None else b for a, b in zip(other.unit_price, price, strict=True)]
+            risk = item.risk if other is None or other.risk_class is None else other.risk_class
+            rows[customer.pk, item.code] = PlanRow(customer, products[item.code], quantity, price, risk)
+    yield from rows.values()
+
+
+def _sum(a: Decimal | None, b: Decimal | None) -> Decimal | None:
+    if a is None or b is None:
+        return a if b is None else b
+    return a + b
 
 
 def _cells(

@@ -218,11 +218,12 @@ def _with_blocks(header: Header, runs: list[Run], titles: list[tuple[int, str]],
     price_at = next((column for column, kind in titles if kind == "price"), None)
     if price_run is None and not singles and price_at is not None and _free(price_at, runs):
         singles = [price_at]
-    if price_run is None and not singles and not titles:
-        later = [run for run in runs if run.columns[0] > volume.columns[-1]]
+    if price_run is None and not singles:
+        titled = {run.columns[0] for run in owned.values()}
+        later = [run for run in runs if run.columns[0] > volume.columns[-1] and run.columns[0] not in titled]
         if later:
             price_run = later[0]
-            guess = "No title names the blocks of months: the first was read as volumes, the second as prices."
+            guess = "No title names the prices: the months right of the volumes were read as prices by their position."
     if price_run is not None:
         price_columns, price_first = price_run.columns, price_run.heads[0]
     elif len(singles) == len(volume.columns):

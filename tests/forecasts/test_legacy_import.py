@@ -5,7 +5,6 @@ import functools
 import io
 import json
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -20,10 +19,10 @@ from forecasts.models import Line, Snapshot
 from masterdata.models import Customer, CustomerAlias, ImportRun, MatrixEntry, Price, Product
 from sop_portal.lib.workbook import read_workbook
 from tests.factories import make_customer, make_user
+from tests.real import REAL, needs_real_files
+from tests.workbooks import Plan, Row, as_workbook, grid
 
 pytestmark = pytest.mark.django_db
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "legacy"
-needs_real_files = pytest.mark.skipif(not REAL.is_dir(), reason="the anonymised workbooks are not beside the project")
 
 
 @pytest.fixture
@@ -223,3 +222,18 @@ def test_a_failure_at_the_end_leaves_nothing(monkeypatch):
     with pytest.raises(RuntimeError):
         apply(real_book())
     assert set(totals().values()) == {0}
+
+
+def test_two_sheets_of_one_customer_are_added_up():
+    plans = [
+        Plan(name="Elm Supply", rows=[Row(code="110001", description="Garlic", volumes=[5, 0, 7], prices=[10, 10, 10])]),
+        Plan(name="elm  supply ", rows=[Row(code="110001", description="Garlic", volumes=[1, 2, None], prices=[9, 9, 9])]),
+    ]
+    outcome = apply(parse_book(as_workbook({plan.name: grid(plan) for plan in plans})))
+    assert Customer.objects.count() == 1
+    line = Line.objects.get()
+    assert line.quantity[:3] == [6, 2, 7]
+    assert line.unit_price[0] == 10
+    assert (outcome.cells, outcome.volume, outcome.lines) == (3, 15, 1)
+    assert any(warning.code == "same_line" for warning in outcome.warnings)
+    assert apply(parse_book(as_workbook({plan.name: grid(plan) for plan in plans}))).changed == 0

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections import Counter
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +13,7 @@ from forecasts.excel.legacy_risk import Risk, risk_class
 from forecasts.excel.legacy_sheets import parse_book
 from forecasts.excel.legacy_values import MonthHead, item_code, month_head
 from sop_portal.lib.workbook import ErrorCell, Sheet, Workbook, read_workbook
+from tests.real import REAL, needs_real_files
 from tests.workbooks import (
     DIV0,
     Formula,
@@ -31,7 +31,6 @@ from tests.workbooks import (
     save_xlsx,
 )
 
-REAL = Path(__file__).parents[1] / "data" / "legacy"
 NOVEMBER = dt.date(2025, 11, 1)
 
 
@@ -54,6 +53,7 @@ def one_warning(sheet: CustomerSheet, code: str):
 # The real files.
 
 
+@needs_real_files
 def test_real_workbook_of_a_rep():
     book = parse_book(read_workbook(REAL / "rep-workbook-a.xlsx"))
     assert (book.kind, book.rep_name, book.first_period) == ("rep_workbook", "Sales Rep 01", NOVEMBER)
@@ -78,6 +78,7 @@ def test_real_workbook_of_a_rep():
     assert first.prices == [45] * 6 + [None] * 10 and not first.live
 
 
+@needs_real_files
 def test_real_workbook_without_live_business():
     book = parse_book(read_workbook(REAL / "rep-workbook-b.xlsx"))
     assert (book.kind, book.cells, book.sheets) == ("rep_workbook", 0, [])
@@ -85,6 +86,7 @@ def test_real_workbook_without_live_business():
     assert "not taken yet" in book.reports[1].sentence
 
 
+@needs_real_files
 def test_real_consolidated_workbook():
     book = parse_book(read_workbook(REAL / "consolidated.xlsx"))
     assert (book.kind, book.sheets, book.cells, book.rep_name) == ("consolidated", [], 0, None)
@@ -178,6 +180,19 @@ def test_blocks_without_a_gap_between_them():
     sheet = parse_book(as_workbook({"Alder": cells})).sheets[0]
     assert (sheet.months, sheet.volume, sheet.items[0].prices) == (12, 60, [2] * 12)
     assert "block_guessed" in codes(sheet)
+
+
+def test_prices_without_a_title_between_two_titled_blocks():
+    cells = grid(Plan(heads="date", rows=[Row(110001, "Peeled", [5] * 16, [2] * 16)]))
+    del cells[3, 25]
+    for month in range(16):
+        cells[7, 42 + month] = 10
+    sheet = parse_book(as_workbook({"Alder": cells})).sheets[0]
+    assert sheet.items[0].prices == [2] * 16
+    assert "block_guessed" in codes(sheet)
+    del cells[3, 42], cells[3, 6]
+    cells[0, 1] = "Sales forecast 2026, Alder"
+    assert parse_book(as_workbook({"Alder": cells})).sheets[0].items[0].prices == [2] * 16
 
 
 def test_months_after_the_total_of_the_first_twelve():
