@@ -15,10 +15,16 @@ class AuditConfig(AppConfig):
         from audit.tracking import exempt, track
         from sop_portal.conf.models import Setting
 
-        track(Setting, fields=["value"], entity="setting")
+        track(Setting, fields=["value"], entity="setting", label=_setting_label)
         exempt(Entry, why="the trail itself, which can only grow")
         exempt(SealBlock, why="the chain over the trail, which can only grow")
         post_migrate.connect(_make_partitions, sender=self, dispatch_uid="audit.partitions")
+
+
+def _setting_label(setting: Any) -> str:
+    from sop_portal.conf.registry import REGISTRY
+
+    return REGISTRY[setting.key].label if setting.key in REGISTRY else str(setting.key)
 
 
 def _make_partitions(using: str, **_: Any) -> None:

@@ -19,7 +19,7 @@ class TrackedQuerySet(models.QuerySet):
 
     def untracked(self) -> Self:
         """The same rows, written without entries: the caller records them."""
-        clone: Self = self._chain()
+        clone: Self = self._chain()  # type: ignore[attr-defined]
         clone._untracked = True
         return clone
 
@@ -77,14 +77,10 @@ class TrackedQuerySet(models.QuerySet):
                 before = spec.stored(spec.choose_ids(rows, using=self.db), names, using=self.db)
             made = super().bulk_create(rows, batch_size, **options)  # type: ignore[arg-type]
             ids = [row.pk for row in made]
-            if ignore_conflicts:
-                recording.record_created(spec, [pk for pk in ids if pk not in before], using=self.db)
-            else:
-                recording.record_created(spec, [pk for pk in ids if pk not in before], using=self.db)
-                if before:
-                    touched = spec.among(update_fields or ())
-                    kept = {pk: before[pk] for pk in dict.fromkeys(ids) if pk in before}
-                    recording.record_updates(spec, kept, touched, using=self.db)
+            recording.record_created(spec, [pk for pk in ids if pk not in before], using=self.db)
+            if update_conflicts and before:
+                kept = {pk: before[pk] for pk in dict.fromkeys(ids) if pk in before}
+                recording.record_updates(spec, kept, spec.among(update_fields or ()), using=self.db)
         return made
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]

@@ -27,11 +27,13 @@ class Tracked:
         many: Mapping[str, str],
         actions: ActionHook | None,
         related: Sequence[str],
+        words: Mapping[str, Mapping[Any, str]],
     ) -> None:
         self.model, self.entity, self.label, self.actions, self.related = model, entity, label, actions, tuple(related)
         self.fields: dict[str, models.Field] = {name: model._meta.get_field(name) for name in fields}  # type: ignore[misc]
         self.secret = frozenset(secret)
         self.many = dict(many)
+        self.words = dict(words)
 
     def among(self, names: Iterable[str]) -> list[str]:
         """The tracked fields that a write of `names` (field names or columns) touches."""
@@ -87,7 +89,8 @@ class Tracked:
 
     def _key(self, row: Any, columns: Iterable[str]) -> Iterator[Any]:
         for column in columns:
-            yield self.model._meta.get_field(column).to_python(getattr(row, column))
+            field: Any = self.model._meta.get_field(column)
+            yield field.to_python(getattr(row, column))
 
     def differences(self, before: Row, after: Row) -> Changes:
         """The fields whose plain values differ."""

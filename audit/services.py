@@ -179,7 +179,7 @@ def _merged(first: Event, second: Event) -> Event:
     )
 
 
-def _labels(user_ids: set[int | None]) -> dict[int | None, str]:
+def _labels(user_ids: set[int]) -> dict[int | None, str]:
     if not user_ids:
         return {}
     people = get_user_model()._base_manager.filter(pk__in=user_ids)

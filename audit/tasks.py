@@ -3,9 +3,11 @@
 from celery import shared_task
 
 from audit import partitions
+from sop_portal.lib.jobs import scheduled
 
 
+@scheduled("audit_partitions", hour="4", minute="10")
 @shared_task(name="audit.tasks.ensure_partitions")
 def ensure_partitions() -> int:
-    """Make the partitions of the coming months; daily. Returns how many were made."""
+    """Make the audit trail's partitions of the coming months."""
     return partitions.ensure_partitions()

@@ -27,6 +27,7 @@ def track(
     many: Iterable[str] | Mapping[str, str] = (),
     actions: ActionHook | None = None,
     related: Sequence[str] = (),
+    words: Mapping[str, Mapping[Any, str]] | None = None,
 ) -> None:
     """Record every create, update and delete of `model`.
 
@@ -34,10 +35,11 @@ def track(
     label: what the row is called, by default `str`; `related` are the keys it reads (for bulk writes).
     secret: fields whose values are never stored, only that they changed. many: many-to-many fields, or a mapping of
     them to the action of their change. actions: (changes, created) -> the action to record, or None for the plain one.
+    words: for fields (and names that set-based writers record) whose values need translating on pages.
     """
     entity = entity or str(model._meta.model_name)
     plural = dict(many) if isinstance(many, Mapping) else {name: _MANY.get(name, "{}_updated") for name in many}
-    tracked = Tracked(model, fields, entity, label or str, secret, plural, actions, related)
+    tracked = Tracked(model, fields, entity, label or str, secret, plural, actions, related, words or {})
     registry.tracked[model] = tracked
     registry.exempt.pop(model, None)
     _write_in_one_transaction(model)

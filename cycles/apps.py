@@ -8,6 +8,7 @@ class CyclesConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.tracking import track
+        from cycles import receivers  # noqa: F401  registers itself
         from cycles.models import Cycle, Participant
 
         track(

@@ -15,6 +15,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from cycles import outlook, services, standing
 from cycles.forms import CycleForm, ReasonForm
 from cycles.models import Cycle
+from sop_portal.accounts.formats import zone_name
+from sop_portal.conf.registry import find
 from sop_portal.lib import htmx
 from sop_portal.lib.clock import portal_now
 from sop_portal.lib.errors import Conflict, DomainError, Refused
@@ -35,9 +37,8 @@ def cycle_list(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     if state in Cycle.Status.values:
         cycles = cycles.filter(status=state)
-    page = Paginator(cycles.annotate(expected=Sum("participants__lines_expected")), PER_PAGE).get_page(
-        request.GET.get("page")
-    )
+    cycles = cycles.annotate(expected=Sum("participants__lines_expected")).order_by("-first_period", "-pk")
+    page = Paginator(cycles, PER_PAGE).get_page(request.GET.get("page"))
     # Published cycles do not move any more; their lines are not counted again and again.
     counted = [cycle.pk for cycle in page if cycle.status != Cycle.Status.ARCHIVED]
     counts = standing.by_rep(counted, request.user) if counted else {}
@@ -127,6 +128,7 @@ def _cycle_form(request: HttpRequest, cycle: Cycle | None) -> HttpResponse:
             messages.success(request, f"{saved} is saved as a draft." if cycle is None else f"{saved} is changed.")
             return redirect("cycles:detail", saved.pk)
     context = {"form": form, "cycle": cycle, "preview": _preview(form), "zone": services.business_zone().key}
+    context["zone_name"] = zone_name(services.business_zone().key)
     refused = form.is_bound and not form.is_valid()
     return htmx.render(
         request, "cycles/cycle_form.html", "cycles/_cycle_preview.html", context,
@@ -194,6 +196,7 @@ def _closing(request: HttpRequest, cycle: Cycle) -> dict[str, Any]:
         "total": standing.total(row.counts for row in rows),
         "early": cycle.closes_at is not None and cycle.closes_at > portal_now(),
         "reason": request.POST.get("reason", ""),
+        "policy": find("missing_forecast_policy").words(cycle.settings.get("missing_forecast_policy")),
     }
 
 

@@ -9,13 +9,17 @@ class ForecastsConfig(AppConfig):
     def ready(self) -> None:
         from audit.tracking import exempt, track
         from forecasts import receivers  # noqa: F401  connects itself
-        from forecasts.models import Line, Snapshot
+        from forecasts.models import Line, PriceSource, QuantitySource, Snapshot
 
         track(
             Line,
             fields=["owner", "status", "live", "risk_class", "notes", "quantity", "unit_price", "change_reason",
                     "decision_comment"],
             entity="forecast",
+            words={
+                "quantity_source": {choice.value: choice.label for choice in QuantitySource},
+                "price_source": {choice.value: choice.label for choice in PriceSource},
+            },
         )  # fmt: skip
         exempt(
             Snapshot, why="append-only copies of lines, immutable in the database; the move that makes one is audited"

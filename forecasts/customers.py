@@ -10,6 +10,7 @@ from django.http import QueryDict
 from cycles.models import Cycle
 from forecasts.figures import HANDED_IN, NextMoney, NextQuantity, ready
 from forecasts.models import Line
+from forecasts.progress import CAME_BACK
 from masterdata.models import Customer
 from sop_portal.lib import periods
 
@@ -22,7 +23,7 @@ class CustomerShare:
     """One customer's lines in a cycle."""
 
     customer: Customer
-    live: int = 0
+    with_forecast: int = 0
     dormant: int = 0
     ready: int = 0
     submitted: int = 0
@@ -42,13 +43,13 @@ class CustomerShare:
     @property
     def state(self) -> str:
         """One word for the list: what is left to do."""
-        if not self.live:
+        if not self.with_forecast:
             return "no forecast"
         if self.sent_back:
             return "sent back"
-        if self.submitted == self.live:
+        if self.submitted == self.with_forecast:
             return "submitted"
-        return "ready" if self.ready == self.live else "open"
+        return "ready" if self.ready == self.with_forecast else "open"
 
 
 def overview(user: Any, cycle: Cycle, query: QueryDict) -> dict[str, Any]:
@@ -99,12 +100,13 @@ def _reps(lines: Any) -> list[tuple[str, str]]:
 
 
 _LIVE = Q(live=True)
+# The names of the sums; "live" would hide the line's own field from the expressions after it.
 _COUNTS = {
-    "live": Count("pk", filter=_LIVE),
+    "with_forecast": Count("pk", filter=_LIVE),
     "dormant": Count("pk", filter=~_LIVE),
-    "ready": Count("pk", filter=ready()),
+    "ready": Count("pk", filter=_LIVE & ready()),
     "submitted": Count("pk", filter=_LIVE & Q(status__in=HANDED_IN)),
-    "sent_back": Count("pk", filter=Q(status__in=Line.INPUT) & ~Q(decision_comment="")),
+    "sent_back": Count("pk", filter=CAME_BACK),
     "money": Sum(NextMoney(), filter=_LIVE, default=Decimal(0)),
 }
 
@@ -120,7 +122,7 @@ def _fill(shares: dict[int, CustomerShare], lines: Any) -> None:
         share = shares[row["customer_id"]]
         for name in _COUNTS:
             setattr(share, name, getattr(share, name) + row[name])
-        if row["live"]:
+        if row["with_forecast"]:
             share.quantities[row["product__uom"]] = row["quantity"]
 
 

@@ -3,14 +3,11 @@
 Totals are over the mandatory periods ("next 12"). A dormant line has no figures: filter on `live` first.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
 from django.db import models
-from django.db.models import Count, Func, Q
+from django.db.models import Func, Q
 
 from cycles.models import MANDATORY
-from forecasts.models import Line, LineQuerySet
+from forecasts.models import Line
 
 HANDED_IN = [Line.Status.SUBMITTED, Line.Status.APPROVED]
 
@@ -52,31 +49,5 @@ class Complete(Func):
 
 
 def ready() -> Q:
-    """Live lines that are handed in, or could be as they stand."""
-    return Q(live=True) & (Q(status__in=HANDED_IN) | (Q(Complete()) & Q(status=Line.Status.DRAFT)))
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far some lines of a cycle are: `ready` counts those handed in too, `submitted` the decided ones too."""
-
-    live: int
-    ready: int
-    submitted: int
-
-    @property
-    def text(self) -> str:
-        """"48 ready, 17 submitted of 58 lines"."""
-        if not self.live:
-            return "no lines with a forecast yet"
-        return f"{self.ready} ready, {self.submitted} submitted of {self.live} line{'' if self.live == 1 else 's'}"
-
-
-def progress(lines: LineQuerySet) -> Progress:
-    """The progress of `lines`, in one query."""
-    counts: dict[str, Any] = lines.order_by().aggregate(
-        live=Count("pk", filter=Q(live=True)),
-        ready=Count("pk", filter=ready()),
-        submitted=Count("pk", filter=Q(live=True, status__in=HANDED_IN)),
-    )
-    return Progress(**counts)
+    """Of live lines, those that are handed in, or could be as they stand."""
+    return Q(status__in=HANDED_IN) | (Q(Complete()) & Q(status=Line.Status.DRAFT))

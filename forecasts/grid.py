@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum
+from django.db.models import Exists, OuterRef, Q, Subquery, Sum
 
 from cycles.models import Cycle, Participant
 from forecasts.models import Line, QuantitySource, Snapshot
@@ -129,12 +129,7 @@ def load(
     dormant: also the folded lines. find: only those folded lines whose name or code holds this text.
     """
     everything = lines_of(user, cycle, customer)
-    counts = (
-        Line.objects.visible_to(user)
-        .filter(cycle=cycle, customer=customer)
-        .order_by()
-        .aggregate(live=Count("pk", filter=Q(live=True)), dormant=Count("pk", filter=~Q(live=True)))
-    )
+    dormant_count = Line.objects.visible_to(user).filter(cycle=cycle, customer=customer, live=False).count()
     live = [_row(line, cycle, customer) for line in everything.filter(live=True)]
     live.sort(key=lambda row: (not row.sent_back, not (row.problems and row.line.status in Line.INPUT)))
     pages = max(1, -(-len(live) // page_lines))
@@ -143,8 +138,8 @@ def load(
     folded = _folded(everything, find) if dormant or find else Line.objects.none()
     folded_rows = [_row(line, cycle, customer) for line in folded[:page_lines]]
     grid = Grid(
-        cycle=cycle, customer=customer, show=show, rows=shown, dormant_rows=folded_rows, live=counts["live"],
-        dormant=counts["dormant"], page=page, pages=pages, closed_because=_closed_because(user, cycle, live + folded_rows),
+        cycle=cycle, customer=customer, show=show, rows=shown, dormant_rows=folded_rows, live=len(live),
+        dormant=dormant_count, page=page, pages=pages, closed_because=_closed_because(user, cycle, live + folded_rows),
     )  # fmt: skip
     for row in grid.all_rows:
         row.editable = row.editable and not grid.closed_because

@@ -22,6 +22,8 @@ QUANTITY_CLASSES = {"c": "carried", "b": "baseline", "e": "entered", "u": "uploa
 PRICE_CLASSES = QUANTITY_CLASSES | {"m": "carried", "p": "carried"}
 # Columns before the periods.
 FIXED_COLUMNS = 6
+# Averages below this show a decimal.
+FEW = 10
 PLACES = {QUANTITY: 2, PRICE: 4, REVENUE: 0}
 
 _STATUS_LEVEL = {Line.Status.SUBMITTED: "ok", Line.Status.APPROVED: "ok", Line.Status.REJECTED: "warn", Line.Status.MISSED: "warn"}
@@ -39,6 +41,11 @@ def number(value: Decimal | None, show: str) -> str:
     if show == PRICE:
         return formats.price(value)
     return formats.fixed(value, PLACES[show], 0)
+
+
+def average(value: Decimal | None) -> str:
+    """A month's average: whole units, with a decimal where they are few."""
+    return formats.fixed(value, 0 if value is None or abs(value) >= FEW else 1, 0)
 
 
 @lru_cache(maxsize=20_000)
@@ -107,13 +114,13 @@ def _head(grid: Grid) -> SafeString:
             for n, (period, breaks) in enumerate(zip(grid.cycle.periods, _year_breaks(grid), strict=True))
         ),
     )
-    average, last12, next12 = _HEADS[grid.show]
+    average_head, last12, next12 = _HEADS[grid.show]
     return format_html(
         '<thead><tr><th scope="col" class="g-prod">Product</th><th scope="col" class="g-risk">Risk</th>'
         '<th scope="col" class="g-avg" title="{}">Avg 3 mo</th><th scope="col" class="g-last12" title="{}">Last 12</th>'
         '<th scope="col" class="g-next12" title="{}">Next 12</th><th scope="col" class="g-vs" title="{}">vs last cycle</th>'
         "{}</tr></thead>",
-        average, last12, next12, _VERSUS, months,
+        average_head, last12, next12, _VERSUS, months,
     )  # fmt: skip
 
 
@@ -140,7 +147,7 @@ def _row(grid: Grid, row: Row, index: int, years: Sequence[bool]) -> SafeString:
         pills=pills(row),
         muted=" carried" if line.risk_is_default else "",
         risk=RISK_LABELS[line.risk_class],
-        average=number(row.average, QUANTITY if show == PRICE else show),
+        average=average(row.average),
         last12=number(row.last12, QUANTITY if show == PRICE else show),
         next12=number(grids.next_total(line, show), QUANTITY if show == PRICE else show) if line.live else "",
         change=_change(row, show),
@@ -241,6 +248,6 @@ def _total(grid: Grid, total: Total) -> SafeString:
     return format_html(
         '<tr class="g-total" data-uom="{}"><th scope="row" class="g-prod">{}</th><td class="g-risk"></td><td class="g-avg">{}</td>'
         '<td class="g-last12">{}</td><td class="g-next12">{}</td><td class="g-vs {}">{}</td>{}</tr>',
-        total.uom, label, number(total.average, show), number(total.last12, show), number(total.next12, show),
+        total.uom, label, average(total.average), number(total.last12, show), number(total.next12, show),
         direction, change, cells,
     )  # fmt: skip

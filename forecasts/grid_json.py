@@ -12,17 +12,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from cycles.models import Cycle
-from forecasts.figures import Progress
-from forecasts.models import MAX_PRICE, MAX_QUANTITY, Line
+from forecasts.models import MAX_PRICE, MAX_QUANTITY, Line, cell_position
 from forecasts.services import LineEdit, problems
 from forecasts.services.values import number_text
-from forecasts.services.writing import cell_label
+from forecasts.services.writing import cell_label, line_label
 from sop_portal.lib import periods
 from sop_portal.lib.errors import DomainError, Refused
 from sop_portal.lib.numbers import DecimalMark, parse_number
 
 MAX_EDITS = 2_000
+MAX_CELLS = 16
 MAX_ID = 2**63 - 1
 MAX_REVISION = 2**31 - 1
 MAX_TEXT = 200
@@ -62,7 +61,7 @@ class TypedEdit:
 # --- Shape ----------------------------------------------------------------------------------------------------------
 
 
-def read_body(body: bytes, cycle: Cycle) -> list[TypedEdit]:
+def read_body(body: bytes) -> list[TypedEdit]:
     """The edits of a request's body. Raises Malformed naming the field that is wrong."""
     data = _parse(body)
     _only(data, {"edits"}, "the body")
@@ -71,8 +70,7 @@ def read_body(body: bytes, cycle: Cycle) -> list[TypedEdit]:
         _wrong("edits", "must be a list of at least one line")
     if len(edits) > MAX_EDITS:
         _wrong("edits", f"has {len(edits):,} lines; at most {MAX_EDITS:,} are taken at once")
-    keys = {periods.key(period): period for period in cycle.periods}
-    return [_edit(edit, f"edits[{n}]", keys, cycle) for n, edit in enumerate(edits)]
+    return [_edit(edit, f"edits[{n}]") for n, edit in enumerate(edits)]
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -123,19 +121,18 @@ def _integer(data: Mapping[str, Any], key: str, where: str, largest: int) -> int
     return value
 
 
-def _edit(data: Any, where: str, keys: Mapping[str, dt.date], cycle: Cycle) -> TypedEdit:
+def _edit(data: Any, where: str) -> TypedEdit:
     if not isinstance(data, dict):
         _wrong(where, "must be an object")
     _only(data, _EDIT_KEYS, where)
     edit = TypedEdit(_integer(data, "line", where, MAX_ID), _integer(data, "revision", where, MAX_REVISION))
     for name in (QUANTITY, PRICE):
         cells = data.get(name, {})
-        if not isinstance(cells, dict):
-            _wrong(f"{where}.{name}", "must be an object of months")
+        if not isinstance(cells, dict) or len(cells) > MAX_CELLS:
+            _wrong(f"{where}.{name}", "must be an object of at most 16 months")
         for key, raw in cells.items():
-            if key not in keys:
-                _wrong(f"{where}.{name}", f"names {_shown(key)}, which is not one of the 16 periods of {cycle}")
-            edit.cells.append(TypedCell(edit.line_id, keys[key], name, _value(raw, f"{where}.{name}.{key}")))
+            period = _period(key, f"{where}.{name}")
+            edit.cells.append(TypedCell(edit.line_id, period, name, _value(raw, f"{where}.{name}.{key}")))
     if "risk_class" in data:
         risk = data["risk_class"]
         if not isinstance(risk, int) or isinstance(risk, bool) or not 0 <= risk <= 3:
@@ -144,6 +141,15 @@ def _edit(data: Any, where: str, keys: Mapping[str, dt.date], cycle: Cycle) -> T
     if not edit.cells and edit.risk_class is None:
         _wrong(where, "changes nothing; name quantity, unit_price or risk_class")
     return edit
+
+
+def _period(key: str, where: str) -> dt.date:
+    try:
+        if len(key) == len("2027-01"):
+            return periods.parse(key)
+    except ValueError:
+        pass
+    _wrong(where, f"names {_shown(key)}, which is not a month written as YYYY-MM")
 
 
 def _value(raw: Any, where: str) -> str | Decimal | None:
@@ -207,8 +213,8 @@ def _refused(bad: Mapping[int, list[tuple[TypedCell, str]]], lines: Any) -> Refu
             if line is None:
                 sentence = "There is no such line among yours in this cycle; reload the page."
             else:
-                place = periods.between(line.cycle.first_period, cell.period)
-                sentence = f"{cell_label(line, place)}: {sentence}"
+                place = cell_position(line.cycle, cell.period)
+                sentence = f"{cell_label(line, place) if place is not None else line_label(line)}: {sentence}"
             cells.append(_about(cell, sentence))
             sentences[position] = f"{sentences[position]} {sentence}" if position in sentences else sentence
     return Refused(sentences, cells=cells)
@@ -239,14 +245,6 @@ def line_answer(line: Line) -> dict[str, Any]:
     }
 
 
-def save_answer(
-    lines: Iterable[Line], notes: Sequence[Mapping[str, Any]], saved_at: dt.datetime, share: Progress | None
-) -> dict[str, Any]:
-    """The answer to a save that was accepted; share: the progress of the person's own lines, if these are theirs."""
-    strip = {"text": share.text, "ready": share.ready, "submitted": share.submitted, "live": share.live} if share else None
-    return {
-        "lines": [line_answer(line) for line in lines],
-        "notes": list(notes),
-        "saved_at": saved_at.isoformat(),
-        "strip": strip,
-    }
+def save_answer(lines: Iterable[Line], notes: Sequence[Mapping[str, Any]], saved_at: dt.datetime) -> dict[str, Any]:
+    """The answer to a save that was accepted."""
+    return {"lines": [line_answer(line) for line in lines], "notes": list(notes), "saved_at": saved_at.isoformat()}

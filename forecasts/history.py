@@ -1,11 +1,14 @@
 """One line as people read it: its cells in words, what it started from, and every version that was kept."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from audit.models import Entry
+from audit.words import Told, tell
 from cycles.models import MANDATORY, Cycle
 from forecasts.models import NONE, Line, PriceSource, QuantitySource, Snapshot
 from forecasts.plan import CARRY_OVER, LAST_SAVED, ZERO, missed_policy
@@ -19,6 +22,9 @@ _PRICE_WORDS = {
     NONE: "no price", PriceSource.CUSTOMER.value: "customer's price", PriceSource.LIST.value: "list price",
     **{source.value: source.label for source in PriceSource if source not in (PriceSource.CUSTOMER, PriceSource.LIST)},
 }  # fmt: skip
+
+# Changes that the page of a line shows; all of them stand in its history.
+CHANGES = 20
 
 # What stands in for a missed line in the plan, by the cycle's policy.
 _MISSED_WORDS = {
@@ -77,6 +83,16 @@ class Sums:
 
 
 @dataclass(frozen=True)
+class PriceRun:
+    """One price and the months in a row that have it."""
+
+    price: Decimal | None
+    source: str
+    first: dt.date
+    last: dt.date
+
+
+@dataclass(frozen=True)
 class Version:
     """One kept copy of a line. quantity: per month the value and whether it differs from the version before."""
 
@@ -97,13 +113,18 @@ class Story:
     line: Line
     cells: list[Cell]
     sums: Sums
+    prices: list[PriceRun]
     versions: list[Version]
     started: Snapshot | None
+    changes: list[Told]
     note: str
 
 
 def story(line: Line, user: Any) -> Story:
-    """The line with its cells and versions, in two queries. Actuals are those `user` may read; cost is never in it."""
+    """The line with its cells, versions and latest changes, in three queries.
+
+    Actuals are those `user` may read; cost is never in it.
+    """
     snapshots = list(
         Snapshot.objects.visible_to(user).filter(line=line).select_related("actor").order_by("pk")
     )
@@ -130,7 +151,21 @@ def story(line: Line, user: Any) -> Story:
         quantity=next12(line.quantity),
         revenue=next12(money),
     )
-    return Story(line, cells, sums, _versions(line, snapshots), started, _note(line))
+    changes = [tell(entry) for entry in Entry.objects.about("forecast", str(line.pk))[:CHANGES]]
+    return Story(
+        line=line, cells=cells, sums=sums, prices=_price_runs(cells), versions=_versions(line, snapshots),
+        started=started, changes=changes, note=_note(line),
+    )  # fmt: skip
+
+
+def _price_runs(cells: Sequence[Cell]) -> list[PriceRun]:
+    runs: list[PriceRun] = []
+    for cell in cells:
+        if runs and (runs[-1].price, runs[-1].source) == (cell.price, cell.price_source):
+            runs[-1] = dataclasses.replace(runs[-1], last=cell.period)
+        else:
+            runs.append(PriceRun(cell.price, cell.price_source, cell.period, cell.period))
+    return runs
 
 
 def _last_year(line: Line, user: Any) -> dict[dt.date, Decimal]:

@@ -137,7 +137,7 @@ def totals(found: Any) -> Totals:
         number=Count("pk"),
         money_sum=Sum("money"),
         prefill_sum=Sum("prefill_money"),
-        digest=_Digest(StringAgg(named, Value(","), ordering="pk")),
+        digest=_Digest(StringAgg(named, Value(","), order_by="pk")),
     )
     zero = Decimal(0)
     return Totals(row["number"], row["money_sum"] or zero, row["prefill_sum"] or zero, row["digest"] or "")

@@ -12,6 +12,8 @@ from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
 
+from audit.context import UNATTRIBUTED, Context, current
+
 # Tables whose rows come from migrations; the rest is emptied after a test with real commits.
 SEEDED = {
     "django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions",
@@ -129,3 +131,36 @@ def fresh_settings() -> Iterator[None]:
 def own_counters(settings: Any) -> None:
     """Rate limits count in the shared cache; a test must not use up the limits of the next one."""
     settings.RATELIMIT_CACHE_PREFIX = f"test:{os.urandom(8).hex()}:"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_hashes() -> None:
+    """Argon2 as in production, but light: tests make hundreds of users."""
+    from django.contrib.auth.hashers import Argon2PasswordHasher
+
+    Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
+
+
+@pytest.fixture
+def unclaimed_allowed() -> None:
+    """The test may write what nobody claims."""
+
+
+@pytest.fixture(autouse=True)
+def every_write_is_claimed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail where a write happens that nobody claimed."""
+    if "unclaimed_allowed" in request.fixturenames:
+        return
+
+    def claimed_context() -> Context:
+        context = current()
+        assert context.source != UNATTRIBUTED, "nobody claimed this write: say `with acting(...)` around it"
+        return context
+
+    monkeypatch.setattr("audit.services.current", claimed_context)
+
+
+@pytest.fixture(autouse=True)
+def settings_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests count statements; the one that reads the settings again after a second must not be among them."""
+    monkeypatch.setattr("sop_portal.conf.values.LIFETIME", 3600.0)

@@ -20,8 +20,8 @@ LAYERS = [
     "reports",
     "sop_portal",
 ]
-# Starts the servers before Django exists; stands beside the layers and imports none of them but lib.
-APART = "sop_portal.supervisor"
+# They start servers before Django exists; they stand beside the layers and import none of them but lib.
+APART = ("sop_portal.supervisor", "sop_portal.gunicorn_conf")
 
 # Inside an app; a file may import only kinds that stand before its own, or its own.
 KINDS = ["models", "services", "excel", "tasks", "receivers", "forms", "views", "api", "admin", "urls", "apps"]
@@ -29,7 +29,7 @@ KINDS = ["models", "services", "excel", "tasks", "receivers", "forms", "views", 
 
 def layer(module: str) -> str | None:
     """The layer that `module` belongs to; None when it is not ours."""
-    fitting = [name for name in [*LAYERS, APART] if module == name or module.startswith(name + ".")]
+    fitting = [name for name in [*LAYERS, *APART] if module == name or module.startswith(name + ".")]
     return max(fitting, key=len) if fitting else None
 
 
@@ -57,9 +57,9 @@ def refusal(importer: str, imported: str) -> str | None:
     own, other = layer(importer), layer(imported)
     if own is None or other is None or own == other:
         return None
-    if own == APART:
-        return None if other == "sop_portal.lib" else f"{importer} imports {imported}"
-    if other == APART or LAYERS.index(other) > LAYERS.index(own):
+    if own in APART:
+        return None if other in ("sop_portal.lib", *APART) else f"{importer} imports {imported}"
+    if other in APART or LAYERS.index(other) > LAYERS.index(own):
         return f"{importer} imports {imported}"
     return None
 

@@ -14,17 +14,18 @@ from django.views.decorators.http import require_POST, require_safe
 from cycles.models import Cycle
 from forecasts import customers, grid_form, grid_html, grid_json
 from forecasts import grid as grids
-from forecasts.figures import progress
 from forecasts.forms import CellForm, GridQuery, posted
 from forecasts.models import Line
 from forecasts.services import set_cells
 from masterdata.models import Customer
 from masterdata.models.customers import RISK_CLASSES
 from sop_portal.lib import periods
-from sop_portal.lib.errors import DomainError, Refused, StaleRevision
+from sop_portal.lib.errors import Conflict, DomainError, Refused, StaleRevision
 from sop_portal.lib.language import decimal_mark
 
 FOUND_LINES = 20
+# Advisory locks take 32 bits; no cycle has a larger key.
+LARGEST_KEY = 2**31 - 1
 
 
 @require_safe
@@ -75,6 +76,7 @@ def _context(request: HttpRequest, found: grids.Grid, query: GridQuery) -> dict[
         "shows": [(show, show.capitalize(), query.with_(show=show, page=1)) for show in grids.SHOWS],
         "form_url": query.with_(form=True, page=1, show=query.show if query.show != grids.REVENUE else grids.QUANTITY),
         "grid_url": query.with_(form=False, page=1),
+        "dormant_url": query.with_(dormant=True, find=""),
         "pager": _pager(found, query),
         "sent_back": [row for row in found.rows if row.sent_back],
         "can_submit": found.can_edit or bool(found.recallable),
@@ -117,23 +119,21 @@ def save(request: HttpRequest, cycle_pk: int) -> HttpResponse:
     """Save what was typed; the contract is in `forecasts.grid_json`."""
     if request.content_type != "application/json":
         return HttpResponse("Send application/json.", status=415, content_type="text/plain")
-    cycle = get_object_or_404(Cycle.objects.visible_to(request.user), pk=cycle_pk)
-    typed = grid_json.read_body(request.body, cycle)
+    typed = grid_json.read_body(request.body)
+    readable = Line.objects.visible_to(request.user).filter(cycle=cycle_pk)
+    if cycle_pk > LARGEST_KEY:
+        raise Http404("There is no such cycle.")
     try:
-        edits, notes = grid_json.read_numbers(typed, decimal_mark(request), _readable(request, cycle))
-        lines = set_cells(cycle.pk, edits, by=request.user)
-    except Refused:
-        if not _readable(request, cycle).filter(pk__in=[edit.line_id for edit in typed]).exists():
+        edits, notes = grid_json.read_numbers(typed, decimal_mark(request), readable)
+        lines = set_cells(cycle_pk, edits, by=request.user)
+    except Cycle.DoesNotExist:
+        raise Http404("There is no such cycle.") from None
+    except (Conflict, Refused):
+        # Of lines that this person may not read nothing is said, not even that their cycle has closed.
+        if not readable.filter(pk__in=[edit.line_id for edit in typed]).exists():
             raise Http404("None of these lines is there.") from None
         raise
-    share = None
-    if all(line.owner_id == request.user.pk for line in lines):
-        share = progress(Line.objects.visible_to(request.user).filter(cycle=cycle, owner=request.user))
-    return JsonResponse(grid_json.save_answer(lines, notes, timezone.now(), share))
-
-
-def _readable(request: HttpRequest, cycle: Cycle) -> Any:
-    return Line.objects.visible_to(request.user).filter(cycle=cycle)
+    return JsonResponse(grid_json.save_answer(lines, notes, timezone.now()))
 
 
 @require_POST
@@ -149,7 +149,8 @@ def save_form(request: HttpRequest, cycle_pk: int, customer_pk: int) -> HttpResp
     )  # fmt: skip
     try:
         typed = form.edits(found.all_rows)
-        edits, notes = grid_json.read_numbers(typed, decimal_mark(request), _readable(request, cycle))
+        readable = Line.objects.visible_to(request.user).filter(cycle=cycle)
+        edits, notes = grid_json.read_numbers(typed, decimal_mark(request), readable)
         saved = set_cells(cycle.pk, edits, by=request.user)
     except StaleRevision as refusal:
         form.renewed = True

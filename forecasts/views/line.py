@@ -12,9 +12,9 @@ from cycles.models import Cycle
 from forecasts import history, services
 from forecasts.models import MAX_PRICE, Line, Snapshot
 from forecasts.services import Adjustment
-from sop_portal.accounts.formats import price, qty
+from sop_portal.accounts.formats import fixed
 from sop_portal.lib import htmx, periods
-from sop_portal.lib.errors import Conflict, DomainError, NotAllowed, Refused
+from sop_portal.lib.errors import Conflict, DomainError, NotAllowed, Refused, StaleRevision
 from sop_portal.lib.language import decimal_mark
 from sop_portal.lib.numbers import parse_number
 
@@ -78,7 +78,8 @@ def adjust(request: HttpRequest, pk: int) -> HttpResponse:
             f"A line is adjusted after its cycle has closed and before it is published; this one is "
             f"{line.get_status_display().lower()} and {line.cycle} is {line.cycle.get_status_display().lower()}."
         )
-    rows = _adjust_rows(line)
+    kept = _submitted(line)
+    rows = _adjust_rows(request, line, kept)
     errors: dict[str, str] = {}
     refusal: DomainError | None = None
     if request.method == "POST":
@@ -100,8 +101,13 @@ def adjust(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "line": line,
         "rows": rows,
-        "kept": _submitted(line),
+        "kept": kept,
         "refusal": refusal,
+        "sentence": (
+            "This line changed since you opened it. It is shown as it is now, with what you typed; look again."
+            if isinstance(refusal, StaleRevision)
+            else refusal.detail if refusal else ""
+        ),
         "reason": request.POST.get("reason", ""),
         "reason_error": refusal.lines.get("comment", "") if isinstance(refusal, Refused) else "",
     }
@@ -114,8 +120,13 @@ def _submitted(line: Line) -> Snapshot | None:
     return kept.order_by("-pk").first()
 
 
-def _adjust_rows(line: Line) -> list[dict[str, Any]]:
-    kept = _submitted(line)
+def _typable(value: Decimal | None, places: int, least: int, mark: str) -> str:
+    """A number as its reader would type it: their decimal mark and no thousands, which could be misread."""
+    return fixed(value, places, least).replace(",", "").replace(".", mark)
+
+
+def _adjust_rows(request: HttpRequest, line: Line, kept: Snapshot | None) -> list[dict[str, Any]]:
+    mark = decimal_mark(request)
     return [
         {
             "period": period,
@@ -124,8 +135,8 @@ def _adjust_rows(line: Line) -> list[dict[str, Any]]:
             "kept_price": kept.unit_price[position] if kept else None,
             "quantity_name": f"q_{periods.key(period)}",
             "price_name": f"p_{periods.key(period)}",
-            "quantity": qty(line.quantity[position]),
-            "price": price(line.unit_price[position]),
+            "quantity": _typable(line.quantity[position], 2, 0, mark),
+            "price": _typable(line.unit_price[position], 4, 2, mark),
         }
         for position, period in enumerate(line.cycle.periods)
     ]

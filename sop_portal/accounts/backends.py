@@ -3,6 +3,8 @@
 from typing import Any
 
 from allauth.account.auth_backends import AuthenticationBackend
+from django.contrib.auth.models import Permission
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from sop_portal.accounts.models import User
@@ -23,3 +25,11 @@ class EmailOrUsernameBackend(AuthenticationBackend):
             User().set_password(password)
             return None
         return user if user.check_password(password) and self.user_can_authenticate(user) else None
+
+    # Every page asks for permissions; Django reads those of the groups and those given directly one after the other.
+
+    def _get_group_permissions(self, user_obj: User) -> QuerySet[Permission]:
+        return Permission.objects.filter(Q(group__user=user_obj) | Q(user=user_obj)).distinct()
+
+    def _get_user_permissions(self, user_obj: User) -> QuerySet[Permission]:
+        return Permission.objects.none()

@@ -73,7 +73,8 @@ class UserQuerySet(TrackedQuerySet):
         found = self.annotate(email_lower=Lower("email"), username_lower=Lower("username")).filter(
             models.Q(email_lower=login) | models.Q(username_lower=login)
         )
-        return min(found, key=lambda user: user.email.lower() != login, default=None)
+        users: list[User] = list(found)  # type: ignore[arg-type]
+        return min(users, key=lambda user: user.email.lower() != login, default=None)
 
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]

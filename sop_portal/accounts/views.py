@@ -78,7 +78,7 @@ class PasswordChange(RefusedFormMixin, allauth_views.PasswordChangeView):
     """A new password for somebody signed in, who must know the old one."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.has_usable_password():
+        if not request.user.has_usable_password():  # type: ignore[union-attr]
             return redirect("account_reset_password")
         if request.method == "POST":
             ratelimit.limit(

@@ -4,13 +4,14 @@ Every function raises ValueError with a sentence that says what would be accepte
 """
 
 import re
-import unicodedata
 import zoneinfo
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+
+from sop_portal.lib.text import bad_character, normal
 
 if TYPE_CHECKING:
     from sop_portal.conf.registry import Spec
@@ -27,8 +28,8 @@ def text(spec: "Spec", raw: Any) -> str:
     """One line of text, in NFC and without control characters."""
     if not isinstance(raw, str):
         raise ValueError(f"{spec.label} must be text.")
-    value = unicodedata.normalize("NFC", raw).strip()
-    if any(unicodedata.category(sign) in ("Cc", "Cf", "Cs") for sign in value):
+    value = normal(raw)
+    if bad_character(value) is not None:
         raise ValueError(f"{spec.label} must not contain line breaks or invisible characters.")
     if not value and not spec.blank:
         raise ValueError(f"{spec.label} must not be empty.")

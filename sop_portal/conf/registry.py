@@ -150,6 +150,10 @@ def _declared() -> Iterable[Spec]:
         choices=tuple((ending, ending) for ending in (".xlsx", ".xls", ".csv", ".xlsb", ".ods")),
         label="File endings for uploads", help="Files with other endings are refused before they are read.",
     )
+    yield Spec(
+        key="demo_company", category=Category.SYSTEM, kind="boolean", default=False,
+        label="Demo company", help="Every page says that the company is invented; set when the demo company is loaded.",
+    )
 
 
 REGISTRY: dict[str, Spec] = {spec.key: spec for spec in _declared()}

@@ -172,7 +172,7 @@ def test_roles_keep_their_names_and_changes_are_on_record(page: Client) -> None:
     assert not Group.objects.filter(name="spectator").exists()
     entry = Entry.objects.get(action="role_updated")
     before, after = entry.changes["permissions"]
-    assert set(after) - set(before) == {"accounts.view_user"}
+    assert set(after) - set(before) == {"Users and roles | user | Can view user"}
     assert page.post("/admin/auth/group/add/", {"name": "x"}).status_code == 403
 
 

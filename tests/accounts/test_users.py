@@ -14,7 +14,7 @@ from audit.context import acting
 from sop_portal.accounts import services
 from sop_portal.accounts.models import User
 from sop_portal.lib.errors import Conflict, NotAllowed, Refused
-from tests.accounts.helpers import actions, is_signed_in, sign_in
+from tests.accounts.helpers import is_signed_in, sign_in
 from tests.factories import PASSWORD, make_user
 
 
@@ -53,7 +53,7 @@ class TestLastAdmin:
         boss, other = make_user("admin"), make_user("admin")
         with as_system():
             other.delete()
-            with pytest.raises(Conflict):
+            with pytest.raises(Conflict), transaction.atomic():
                 boss.delete()
             with pytest.raises(Conflict), transaction.atomic():
                 User.objects.filter(pk=boss.pk).delete()
@@ -188,25 +188,12 @@ class TestServices:
         with acting(boss, source="web"):
             rosa = services.create_user(by=boss, email="Rosa@Example.com", full_name="Rosa", roles=["sales_rep"])
         assert (rosa.email, rosa.username, rosa.has_usable_password()) == ("rosa@example.com", "rosa@example.com", False)
-        assert actions(entity_id=str(rosa.pk)) != []
+        assert [group.name for group in rosa.groups.all()] == ["sales_rep"]
 
     def test_unknown_role(self) -> None:
         with pytest.raises(Refused, match="There is no role emperor"):
             services.create_user(by=None, email="x@example.com", full_name="X", roles=["emperor"])
         assert not User.objects.exists()
-
-    def test_acts_are_on_record_by_their_names(self) -> None:
-        boss, rosa = make_user("admin"), make_user("sales_rep")
-        seen = len(actions(entity_id=str(rosa.pk)))
-        with acting(boss, source="web"):
-            for act in (
-                lambda: services.set_roles(rosa, ["manager"], by=boss),
-                lambda: services.set_active([rosa], False, by=boss),
-                lambda: services.set_active([rosa], True, by=boss),
-            ):
-                act()
-        recorded = actions(entity_id=str(rosa.pk))[seen:]
-        assert recorded[-1] == "user_activated"
 
     @pytest.mark.parametrize(
         ("fields", "sentence"),

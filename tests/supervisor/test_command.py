@@ -31,49 +31,49 @@ def managing(var: Path, *arguments: str, body: str = "print(role())", **env: str
     return machine.run(["-c", AROUND.replace("BODY", body), *arguments], VAR=str(var), **env)
 
 
-def test_a_command_starts_servers_for_its_own_duration_and_stops_them_also_after_an_error(tmp_path: Path) -> None:
+def test_a_command_starts_servers_for_its_own_duration_and_stops_them_also_after_an_error(made: Path) -> None:
     for body, code in (("print(role())", 0), ("print(role()); 1 / 0", 1)):
-        done = managing(tmp_path, "shell", body=body)
+        done = managing(made, "shell", body=body)
         assert (done.returncode, done.stdout) == (code, "sop_app\n")
         # The lock is free only when the servers, who share it, are gone.
-        with machine.servers(tmp_path) as alone:
+        with machine.servers(made) as alone:
             assert alone.lines[0].startswith("PostgreSQL and Valkey are up")
 
 
-def test_a_command_uses_the_servers_that_run_and_leaves_them_up(tmp_path: Path) -> None:
-    with machine.servers(tmp_path) as supervisor:
+def test_a_command_uses_the_servers_that_run_and_leaves_them_up(made: Path) -> None:
+    with machine.servers(made) as supervisor:
         before = machine.descendants(supervisor.process.pid)
-        assert managing(tmp_path, "shell").stdout == "sop_app\n"
-        assert managing(tmp_path, "migrate").stdout == "sop_owner\n"
+        assert managing(made, "shell").stdout == "sop_app\n"
+        assert managing(made, "migrate").stdout == "sop_owner\n"
         assert before <= machine.descendants(supervisor.process.pid)
 
 
-def test_a_command_that_started_the_servers_waits_for_another_that_uses_them(tmp_path: Path) -> None:
+def test_a_command_that_started_the_servers_waits_for_another_that_uses_them(made: Path) -> None:
     first = machine.Supervisor(
         "-c",
         AROUND.replace(
             "BODY", "print('up', flush=True)\n        while not (here / 'second').exists(): time.sleep(.05)"
         ),
         "shell",
-        env=machine.clean(VAR=str(tmp_path)),
+        env=machine.clean(VAR=str(made)),
     )
     first.wait_for("up")
     # It lets the first one end in its middle and still has its database afterwards.
-    second = managing(tmp_path, "shell", body="(here / 'second').touch(); time.sleep(1.5); print(role())")
+    second = managing(made, "shell", body="(here / 'second').touch(); time.sleep(1.5); print(role())")
     assert (second.returncode, second.stdout) == (0, "sop_app\n")
     assert first.process.wait(30) == 0
 
 
-def test_a_terminated_command_stops_its_servers(tmp_path: Path) -> None:
+def test_a_terminated_command_stops_its_servers(made: Path) -> None:
     waiting = machine.Supervisor(
         "-c", AROUND.replace("BODY", "print('up', flush=True); time.sleep(60)"), "shell",
-        env=machine.clean(VAR=str(tmp_path)),
+        env=machine.clean(VAR=str(made)),
     )  # fmt: skip
     waiting.wait_for("up")
     children = machine.descendants(waiting.process.pid)
     assert waiting.end(15) == 128 + 15
     assert not machine.left(children)
-    assert "database system is shut down" in (tmp_path / "log" / "postgres.log").read_text()
+    assert "database system is shut down" in (made / "log" / "postgres.log").read_text()
 
 
 def test_commands_without_a_database_start_nothing(tmp_path: Path) -> None:
@@ -97,16 +97,16 @@ def test_commands_without_a_database_start_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_which_commands_need_a_database(arguments: list[str], expected: bool) -> None:
-    assert command._needs_database(["manage.py", *arguments]) is expected
+    assert command.needs_database(["manage.py", *arguments]) is expected
 
 
-def test_servers_named_in_the_environment_are_used_and_none_started(tmp_path: Path) -> None:
-    with machine.servers(tmp_path / "elsewhere"):
-        known = machine.known(tmp_path / "elsewhere")
+def test_servers_named_in_the_environment_are_used_and_none_started(made: Path, tmp_path: Path) -> None:
+    with machine.servers(made):
+        known = machine.known(made)
         named = {"DATABASE_URL": known.database_url, "DATABASE_OWNER_URL": known.owner_url}
-        assert managing(tmp_path / "var", "shell", **named).stdout == "sop_app\n"
-        assert managing(tmp_path / "var", "migrate", **named).stdout == "sop_owner\n"
-        assert not (tmp_path / "var").exists()
+        assert managing(tmp_path / "none", "shell", **named).stdout == "sop_app\n"
+        assert managing(tmp_path / "none", "migrate", **named).stdout == "sop_owner\n"
+        assert not (tmp_path / "none").exists()
 
 
 def test_one_server_named_and_the_other_not_is_refused(tmp_path: Path) -> None:
@@ -156,9 +156,9 @@ def test_throwaway_servers_go_with_their_folder_and_pass_the_exit_code_on() -> N
     assert not Path(var).exists()
 
 
-def test_psql_speaks_as_either_role(tmp_path: Path) -> None:
-    with machine.servers(tmp_path):
+def test_psql_speaks_as_either_role(made: Path) -> None:
+    with machine.servers(made):
         for arguments, role in (([], "sop_app"), (["--owner"], "sop_owner")):
             asked = ["-m", "sop_portal.supervisor", "psql", *arguments, "-Atc", "SELECT current_user"]
-            done = machine.run(asked, VAR=str(tmp_path))
+            done = machine.run(asked, VAR=str(made))
             assert (done.returncode, done.stdout) == (0, f"{role}\n"), done.stderr

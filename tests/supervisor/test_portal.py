@@ -1,4 +1,4 @@
-"""The whole portal on one machine, from an empty folder."""
+"""The whole portal on one machine, with an empty database."""
 
 import json
 import signal
@@ -13,10 +13,10 @@ from tests.supervisor import machine
 
 
 def start(var: Path, port: int) -> machine.Supervisor:
-    """The portal on `var`, served."""
+    """The portal on `var`, served; static files, which take longest, are left out by naming a folder for them."""
     portal = machine.Supervisor(
         "-m", "sop_portal.supervisor", "run",
-        env=machine.clean(VAR=str(var), PORT=str(port), DEMO="0", ADMIN_EMAIL="first@example.com"),
+        env=machine.clean(VAR=str(var), PORT=str(port), STATIC_ROOT=str(var / "none"), DEMO="0", ADMIN_EMAIL="first@example.com"),
     )  # fmt: skip
     portal.wait_for("Ctrl-C stops everything", 240)
     return portal
@@ -29,9 +29,9 @@ def environment_of(process: int) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_the_whole_portal_starts_serves_stops_in_order_and_dies_with_its_parent(tmp_path: Path) -> None:
+def test_the_whole_portal_starts_serves_stops_in_order_and_dies_with_its_parent(made: Path) -> None:
     port = ports.choose()
-    portal = start(tmp_path, port)
+    portal = start(made, port)
     try:
         assert f"The S&OP portal is at http://127.0.0.1:{port}/" in portal.lines
         assert any(f"http://127.0.0.1:{port}/" in line for line in portal.lines[portal.lines.index("") + 2 :])
@@ -45,15 +45,15 @@ def test_the_whole_portal_starts_serves_stops_in_order_and_dies_with_its_parent(
         assert set(serving) == {"web", "worker", "beat"}
         for env in (env for several in serving.values() for env in several):
             assert "DATABASE_OWNER_URL" not in env
-            assert env["DATABASE_URL"] == machine.known(tmp_path).database_url
-        assert machine.run(["manage.py", "migrate", "--check"], VAR=str(tmp_path)).returncode == 0
+            assert env["DATABASE_URL"] == machine.known(made).database_url
+        assert machine.run(["manage.py", "migrate", "--check"], VAR=str(made)).returncode == 0
 
         children = machine.descendants(portal.process.pid)
         assert portal.end(signal.SIGINT) == 0
         assert portal.lines[-1].startswith("Stopped web, beat, worker, Valkey, PostgreSQL.")
         assert not machine.left(children)
 
-        portal = start(tmp_path, port)
+        portal = start(made, port)
         children = machine.descendants(portal.process.pid)
         portal.end(signal.SIGKILL)
         assert machine.gone_within(children, 10), machine.left(children)

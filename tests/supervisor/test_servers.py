@@ -54,11 +54,11 @@ def later(url: str) -> str:
     return url.rsplit("/", 1)[0] + "/made_later"
 
 
-def test_kill_of_the_parent_leaves_no_child_and_loses_no_committed_row(tmp_path: Path) -> None:
-    with machine.servers(tmp_path) as supervisor:
-        write(tmp_path, "before the kill")
+def test_kill_of_the_parent_leaves_no_child_and_loses_no_committed_row(made: Path) -> None:
+    with machine.servers(made) as supervisor:
+        write(made, "before the kill")
         # A session in the middle of a transaction must not keep PostgreSQL up.
-        with psycopg.connect(machine.known(tmp_path).database_url) as busy:
+        with psycopg.connect(machine.known(made).database_url) as busy:
             busy.execute("INSERT INTO kept (value) VALUES ('never committed')")
             children = machine.descendants(supervisor.process.pid)
             assert len(children) >= 3
@@ -66,8 +66,8 @@ def test_kill_of_the_parent_leaves_no_child_and_loses_no_committed_row(tmp_path:
             assert machine.gone_within(children, 10), machine.left(children)
             with pytest.raises(psycopg.OperationalError):
                 busy.execute("SELECT 1")
-    with machine.servers(tmp_path):
-        assert written(tmp_path) == (["before the kill"], "before the kill")
+    with machine.servers(made):
+        assert written(made) == (["before the kill"], "before the kill")
 
 
 def test_a_second_start_keeps_data_ports_and_secrets_and_ctrl_c_stops_in_order(tmp_path: Path) -> None:
@@ -86,41 +86,39 @@ def test_a_second_start_keeps_data_ports_and_secrets_and_ctrl_c_stops_in_order(t
     assert "database system was not properly shut down" not in (tmp_path / "log" / "postgres.log").read_text()
 
 
-def test_a_second_instance_is_refused_in_one_line_that_names_folder_and_process(tmp_path: Path) -> None:
-    with machine.servers(tmp_path) as supervisor:
-        second = machine.run(["-m", "sop_portal.supervisor", "servers"], VAR=str(tmp_path))
+def test_a_second_instance_is_refused_in_one_line_that_names_folder_and_process(made: Path) -> None:
+    with machine.servers(made) as supervisor:
+        second = machine.run(["-m", "sop_portal.supervisor", "servers"], VAR=str(made))
         assert second.returncode == 1
         [line] = (second.stdout + second.stderr).splitlines()
-        assert str(tmp_path) in line
+        assert str(made) in line
         assert f"process {supervisor.process.pid} " in line
-        write(tmp_path, "still served")
+        write(made, "still served")
 
 
-def test_a_stale_pid_file_harms_nobody(tmp_path: Path) -> None:
-    with machine.servers(tmp_path):
-        write(tmp_path, "kept")
+def test_a_stale_pid_file_harms_nobody(made: Path) -> None:
+    with machine.servers(made):
+        write(made, "kept")
     bystander = subprocess.Popen(["sleep", "60"], **({"user": NOBODY} if AS_ROOT else {}))  # type: ignore[call-overload]
     try:
         # The number of a living process of the same user, at which PostgreSQL alone would refuse to start.
-        stale = tmp_path / "postgres" / "data" / "postmaster.pid"
+        stale = made / "postgres" / "data" / "postmaster.pid"
         stale.write_text(f"{bystander.pid}\n{stale.parent}\n0\n1\n\n127.0.0.1\n0 0\nready\n")
-        (tmp_path / "lock").write_text(f"{bystander.pid} servers\n")
-        with machine.servers(tmp_path):
-            assert written(tmp_path)[0] == ["kept"]
+        (made / "lock").write_text(f"{bystander.pid} servers\n")
+        with machine.servers(made):
+            assert written(made)[0] == ["kept"]
         assert bystander.poll() is None
     finally:
         bystander.kill()
         bystander.wait()
 
 
-def test_a_postgresql_started_by_hand_on_the_folder_is_not_disturbed(tmp_path: Path) -> None:
-    with machine.servers(tmp_path):
-        pass
-    data = tmp_path / "postgres" / "data"
+def test_a_postgresql_started_by_hand_on_the_folder_is_not_disturbed(made: Path) -> None:
+    data = made / "postgres" / "data"
     bystander = subprocess.Popen(["sleep", "60"], cwd=data)
     try:
         (data / "postmaster.pid").write_text(f"{bystander.pid}\n")
-        refused = machine.run(["-m", "sop_portal.supervisor", "servers"], VAR=str(tmp_path))
+        refused = machine.run(["-m", "sop_portal.supervisor", "servers"], VAR=str(made))
         assert refused.returncode == 1
         [line] = refused.stderr.splitlines()
         assert f"Process {bystander.pid}" in line
@@ -130,31 +128,29 @@ def test_a_postgresql_started_by_hand_on_the_folder_is_not_disturbed(tmp_path: P
         bystander.wait()
 
 
-def test_a_port_that_was_taken_meanwhile_is_replaced_and_the_rest_kept(tmp_path: Path) -> None:
-    with machine.servers(tmp_path):
-        write(tmp_path, "kept")
-        before = machine.known(tmp_path)
+def test_a_port_that_was_taken_meanwhile_is_replaced_and_the_rest_kept(made: Path) -> None:
+    with machine.servers(made):
+        write(made, "kept")
+        before = machine.known(made)
     with socket.socket() as thief:
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         thief.bind(("127.0.0.1", before.postgres_port))
         thief.listen()
-        with machine.servers(tmp_path):
-            after = machine.known(tmp_path)
-            assert written(tmp_path)[0] == ["kept"]
+        with machine.servers(made):
+            after = machine.known(made)
+            assert written(made)[0] == ["kept"]
     assert after.postgres_port != before.postgres_port
     assert after.valkey_port == before.valkey_port
     assert after.secret_key == before.secret_key
 
 
-def test_passwords_that_were_lost_are_a_refusal_and_the_data_stays(tmp_path: Path) -> None:
-    with machine.servers(tmp_path):
-        pass
-    (tmp_path / "servers.env").unlink()
-    refused = machine.run(["-m", "sop_portal.supervisor", "servers"], VAR=str(tmp_path))
+def test_passwords_that_were_lost_are_a_refusal_and_the_data_stays(made: Path) -> None:
+    (made / "servers.env").unlink()
+    refused = machine.run(["-m", "sop_portal.supervisor", "servers"], VAR=str(made))
     assert refused.returncode == 1
     assert "servers.env is gone" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
-    assert (tmp_path / "postgres" / "data" / "PG_VERSION").exists()
+    assert (made / "postgres" / "data" / "PG_VERSION").exists()
 
 
 def test_roles_the_portal_is_no_superuser_and_cannot_change_tables(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+# make run      the whole portal on this machine (PORT=8123, VAR=<dir>, DEMO=0)
+# make test     every test, browser tests included (ARGS="tests/audit -k merge" for some of them)
+# make check    style, types, migrations, templates, layers
+# make psql     a psql session on the portal's database (ARGS=--owner to change tables)
+# make bench    the measurements, as ratios
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check psql bench venv venv-dev chromium
+
+PYTHON ?= python3
+BIN := .venv/bin
+SUPERVISOR := $(BIN)/python -m sop_portal.supervisor
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input --retries 5 --timeout 60
+ARGS ?=
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+run: venv
+	@exec $(SUPERVISOR) run --end-with-parent
+
+test: venv-dev chromium
+	@$(SUPERVISOR) test -- $(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: venv-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/djlint templates --lint --quiet
+	@$(SUPERVISOR) test -- $(SHELL) -euc '\
+	  $(BIN)/mypy . ; \
+	  $(BIN)/python manage.py makemigrations --check --dry-run ; \
+	  $(BIN)/python manage.py check ; \
+	  $(BIN)/python -m pytest -q -n 0 tests/test_layers.py'
+
+psql: venv
+	@$(SUPERVISOR) psql $(ARGS)
+
+bench: venv
+	@$(BIN)/python -m bench $(ARGS)
+
+# An environment that was cut off while it was made has no pip yet and is made again.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: name one with PYTHON=.")'
+	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; \
+	  echo "The Python environment could not be made: on Debian, install python3-venv." >&2; exit 1; }
+
+# Installed again only when the list of requirements differs from the one installed last.
+venv: $(BIN)/pip
+	@cmp -s requirements.txt .venv/installed || { \
+	  echo "Installing the portal's packages; this takes about a minute, once."; \
+	  $(PIP) install -r requirements.txt && cp requirements.txt .venv/installed; }
+
+venv-dev: venv
+	@cmp -s requirements-dev.txt .venv/installed-dev || { \
+	  echo "Installing what tests and checks need, once."; \
+	  $(PIP) install -r requirements-dev.txt && cp requirements-dev.txt .venv/installed-dev; }
+
+chromium:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Debian's chromium for the browser tests, once."; \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    { apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium; } >/dev/null; \
+	  else \
+	    echo "The browser tests need chromium: have it installed (on Debian: apt-get install chromium)." >&2; exit 1; \
+	  fi; }

@@ -1,0 +1,19 @@
+"""Who may read the history of an object. Those who may read the trail may read every history; an app to the right
+opens those of its objects to more people: `history_scope["forecast"] = may_see_line`."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+# entity type -> (user, entity id) -> whether the user may read it, or the names of fields that they may not see.
+history_scope: dict[str, Callable[[Any, str], bool | Collection[str]]] = {}
+
+
+def hidden_fields(user: Any, entity_type: str, entity_id: str) -> Collection[str] | None:
+    """The fields that `user` may not see in this history; None when they may not read it at all."""
+    if user.has_perm("audit.view_entry"):
+        return ()
+    scope = history_scope.get(entity_type)
+    answer = scope(user, entity_id) if scope is not None else False
+    if isinstance(answer, bool):
+        return () if answer else None
+    return answer

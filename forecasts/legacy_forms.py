@@ -1,0 +1,25 @@
+"""The form that takes an old planning workbook."""
+
+from typing import Any
+
+from django import forms
+
+from sop_portal.accounts.models import User
+
+
+class LegacyUploadForm(forms.Form):
+    """A workbook and, if the admin knows, whose plan it is."""
+
+    file = forms.FileField(label="Workbook", max_length=None, allow_empty_file=True)
+    rep = forms.ModelChoiceField(
+        label="Sales rep",
+        queryset=User.objects.none(),
+        required=False,
+        empty_label="The one named in the workbook, else nobody yet",
+        help_text="New customers of this workbook are assigned to this rep.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        reps = User.objects.filter(is_active=True, groups__permissions__codename="edit_own_lines").distinct()
+        self.fields["rep"].queryset = reps.order_by("full_name")  # type: ignore[attr-defined]

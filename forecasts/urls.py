@@ -1,0 +1,32 @@
+"""Addresses of lines: the grid, submitting, reviewing, history, consolidated workbook, old workbooks."""
+
+from django.urls import path
+
+from forecasts.views import consolidated, grid, line, review, submit
+
+app_name = "forecasts"
+
+try:
+    from forecasts.views import legacy
+
+    legacy_urls = [
+        path("imports/legacy/", legacy.legacy_upload, name="legacy_upload"),
+        path("imports/legacy/<int:pk>/", legacy.legacy_run, name="legacy_run"),
+    ]
+except ImportError:
+    legacy_urls = []
+
+urlpatterns = [
+    path("forecast/", grid.customer_list, name="list"),
+    path("forecast/<int:cycle_pk>/save/", grid.save, name="save"),
+    path("forecast/<int:cycle_pk>/submit/", submit.submit, name="submit"),
+    path("forecast/<int:cycle_pk>/recall/", submit.recall, name="recall"),
+    path("forecast/<int:cycle_pk>/<int:customer_pk>/", grid.grid, name="grid"),
+    path("forecast/<int:cycle_pk>/<int:customer_pk>/form/", grid.save_form, name="save_form"),
+    path("review/", review.review, name="review"),
+    path("review/decide/", review.decide, name="decide"),
+    path("lines/<int:pk>/", line.line_detail, name="line"),
+    path("lines/<int:pk>/adjust/", line.adjust, name="adjust"),
+    path("cycles/<int:pk>/consolidated/", consolidated.consolidated, name="consolidated"),
+    *legacy_urls,
+]

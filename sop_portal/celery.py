@@ -1,0 +1,54 @@
+"""The Celery app. Schedules are declared beside the tasks (`sop_portal.lib.jobs.scheduled`)."""
+
+import os
+from typing import Any
+
+from celery import Celery, Task
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_ready
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sop_portal.settings")
+
+
+class PortalTask(Task):
+    """A task whose writes are attributed to the system, acting in a job."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from audit.context import acting
+
+        with acting("system", source="job"):
+            return super().__call__(*args, **kwargs)
+
+
+app = Celery("sop_portal", task_cls=PortalTask)
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@app.on_configure.connect
+def _refuse_unreadable(**kwargs: Any) -> None:
+    from sop_portal import checks
+
+    checks.stop_if_unreadable()
+
+
+@setup_logging.connect
+def _log_as_the_web_does(**kwargs: Any) -> None:
+    """Keep Celery from installing its own handlers; django.setup() has configured logging already."""
+
+
+@celeryd_init.connect
+@beat_init.connect
+def _refuse_insecure(**kwargs: Any) -> None:
+    from sop_portal import checks
+
+    checks.stop_if_insecure()
+
+
+@worker_ready.connect
+def _tell_that_the_worker_lives(sender: Any = None, **kwargs: Any) -> None:
+    from sop_portal import heartbeat
+
+    heartbeat.beat("worker")
+    sender.timer.call_repeatedly(heartbeat.EVERY, heartbeat.beat, args=("worker",))

@@ -1,0 +1,57 @@
+"""What every page shows around its content. Each part is computed when a template prints it, and not before."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject, cached_property
+
+from sop_portal import conf
+from sop_portal.lib.language import decimal_mark
+
+
+class Portal:
+    """The frame of one page: names, banners, the strip of the open cycle, the count beside Review."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @cached_property
+    def app_name(self) -> str:
+        return str(conf.get("app_name"))
+
+    @cached_property
+    def company_name(self) -> str:
+        return str(conf.get("company_name"))
+
+    @cached_property
+    def banners(self) -> list[tuple[str, str]]:
+        """States that matter to everybody: (level, sentence)."""
+        if conf.get("enable_audit_logging"):
+            return []
+        return [("bad", "Audit logging is off: changes are not recorded. An administrator can switch it on again.")]
+
+    @cached_property
+    def demo(self) -> bool:
+        """Whether the portal shows the invented demo company."""
+        from sop_portal import home
+
+        return home.is_demo()
+
+    @cached_property
+    def strip(self) -> Any:
+        """The open cycle as this person sees it, or None."""
+        from sop_portal import home
+
+        return home.strip(self._request)
+
+    @cached_property
+    def review_count(self) -> int:
+        """Lines that wait for this person's decision."""
+        from sop_portal import home
+
+        return home.review_count(self._request)
+
+
+def portal(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `portal` and the decimal mark of the browser's language."""
+    return {"portal": Portal(request), "decimal_mark": SimpleLazyObject(lambda: decimal_mark(request))}

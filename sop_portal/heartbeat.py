@@ -1,0 +1,45 @@
+"""Signs of life of the worker and of beat, read by /ready.
+
+Both write from inside their own loop, not from a thread beside it, so a hanging process falls silent too.
+"""
+
+import time
+from typing import Any
+
+import redis
+import structlog
+from django.core.cache import cache
+from django_celery_beat.schedulers import DatabaseScheduler
+
+# Seconds between two signs, and how long one counts.
+EVERY = 15.0
+LASTS = 60
+
+log = structlog.get_logger(__name__)
+
+
+def beat(part: str) -> None:
+    """Note that `part` ("worker" or "beat") lives now; without a cache the sign is lost, nothing else."""
+    try:
+        cache.set(f"heartbeat:{part}", int(time.time()), LASTS)
+    except (redis.RedisError, OSError) as problem:
+        log.warning("heartbeat not stored", part=part, problem=str(problem))
+
+
+def lives(part: str) -> bool:
+    """Whether `part` gave a sign lately. Raises what the cache raises when it is away."""
+    return cache.get(f"heartbeat:{part}") is not None
+
+
+class Scheduler(DatabaseScheduler):
+    """The schedules of django-celery-beat's tables, with a sign of life at each tick."""
+
+    _signed = 0.0
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Run what is due and say so."""
+        wait: float = super().tick(*args, **kwargs)
+        if time.monotonic() - self._signed >= EVERY:
+            beat("beat")
+            self._signed = time.monotonic()
+        return wait

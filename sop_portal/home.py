@@ -1,0 +1,278 @@
+"""The home page and what the frame of every page shows of the open cycle.
+
+Each part of the page is for a permission: the own lines for those who edit lines, the queue for those who decide them,
+the board for those who see every line, the next move for those who run cycles.
+"""
+
+import dataclasses
+import datetime as dt
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from cycles import outlook, standing
+from cycles.models import Cycle, Participant
+from cycles.services import business_zone
+from forecasts import progress, queue
+from forecasts.models import Line
+from masterdata.models import ImportRun
+from sop_portal import conf
+from sop_portal.accounts import formats
+from sop_portal.first_steps import first_steps
+from sop_portal.lib.clock import portal_now
+
+# What `seed_demo` calls the company; the banner goes by it.
+DEMO_COMPANY = "Demo company"
+# How many customers, decisions and imports the home page names.
+CUSTOMERS, DECISIONS, IMPORTS = 12, 8, 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Strip:
+    """The open cycle under the top bar. `deadline` is the one that applies to this person."""
+
+    cycle: Cycle
+    deadline: dt.datetime | None
+    deadline_label: str
+    progress_text: str
+    progress_done: int
+    progress_total: int
+    note: str
+
+
+def is_demo() -> bool:
+    """Whether the portal shows the invented demo company."""
+    return bool(conf.get("company_name") == DEMO_COMPANY)
+
+
+def strip(request: HttpRequest) -> Strip | None:
+    """The open cycle as this person sees it, or None."""
+    user = request.user
+    cycle = Cycle.objects.visible_to(user).open().first()
+    if cycle is None:
+        return None
+    deadline = cycle.deadline_with(
+        Participant.objects.filter(cycle=cycle, rep=user).values_list("deadline_extension", flat=True).first()
+    )
+    done, total, text, note = 0, 0, "", ""
+    if edits_own(user):
+        counts = progress.handed_in(own_lines(user, cycle))
+        done, total = counts.handed_in, counts.live
+        text = f"{done} of {_lines(total)} submitted" if total else "no live lines of yours"
+    elif user.has_perm("forecasts.view_all_lines"):
+        counts = progress.handed_in(Line.objects.visible_to(user).filter(cycle=cycle))
+        done, total = counts.handed_in, counts.live
+        text = f"{done} of {total} live lines submitted, {counts.approved} approved"
+    if user.has_perm("forecasts.decide_team_lines"):
+        number, since = queue.oldest_wait(user)
+        if number:
+            note = f"your team: {_lines(number)} wait{'s' if number == 1 else ''} for you, oldest since {_day(since, user)}"
+        elif not text:
+            note = "your team: no line waits for you"
+    return Strip(cycle, deadline, _deadline_label(deadline, user), text, done, total, note)
+
+
+def review_count(request: HttpRequest) -> int:
+    """Lines that wait for this person's decision."""
+    return int(queue.waiting(request.user).count())
+
+
+def edits_own(user: Any) -> bool:
+    """Whether the home page shows the person's own lines; those who may edit everybody's have the board."""
+    return bool(user.has_perm("forecasts.edit_own_lines") and not user.has_perm("forecasts.edit_any_line"))
+
+
+def own_lines(user: Any, cycle: Cycle) -> Any:
+    """The lines of a cycle that the person forecasts, those delegated to them included."""
+    return Line.objects.editable_by(user).filter(cycle=cycle)
+
+
+def _lines(number: int, word: str = "line") -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _day(at: dt.datetime | None, user: Any) -> str:
+    return formats.instant(at, user.time_zone).split(",")[0]
+
+
+def _deadline_label(at: dt.datetime | None, user: Any) -> str:
+    """ "Fri 27 Nov 2026, 18:00 New York (23:00 for you)": business time first, the reader's clock when it differs."""
+    if at is None:
+        return ""
+    zone = business_zone()
+    text = f"{formats.instant(at, zone.key)} {formats.zone_name(zone.key)}"
+    there, here = formats.instant(at, zone.key), formats.instant(at, user.time_zone)
+    if there == here:
+        return text
+    return f"{text} ({here.rpartition(', ')[2] if there.split(',')[0] == here.split(',')[0] else here} for you)"
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """What the person should do next, and how far things are."""
+    user: Any = request.user
+    open_cycle = Cycle.objects.visible_to(user).open().first()
+    context: dict[str, Any] = {"cycle": open_cycle, "latest": None if open_cycle else _latest(user)}
+    if edits_own(user):
+        context["own"] = _own(user, open_cycle)
+    if user.has_perm("forecasts.decide_team_lines") or user.has_perm("forecasts.decide_any_line"):
+        number, since = queue.oldest_wait(user)
+        context["queue"] = {"number": number, "since": since}
+    if user.has_perm("masterdata.view_team_customers") or user.has_perm("masterdata.view_all_customers"):
+        context["board"] = _board(user, open_cycle or context["latest"])
+    if user.has_perm("cycles.move_cycle"):
+        context["steps"] = first_steps(user)
+        context["moves"] = [] if context["steps"] else _moves(user, open_cycle)
+    if user.has_perm("masterdata.import_data") and not context.get("steps"):
+        context["imports"] = ImportRun.objects.visible_to(user).select_related("uploaded_by")[:IMPORTS]
+    context["headline"], context["subline"] = _headline(context)
+    return render(request, "home/home.html", context)
+
+
+def _headline(context: dict[str, Any]) -> tuple[str, str]:
+    """The finding of the page and a sentence that explains it."""
+    own, board, waiting = context.get("own") or {}, context.get("board"), context.get("queue") or {}
+    cycle, latest = context["cycle"], context["latest"]
+    if context.get("steps"):
+        return "Set up the portal in five steps", "Each opens where you do it; come back here for the next."
+    if cycle is None:
+        state = f"{latest} is {latest.get_status_display().lower()}" if latest else "No cycle is open"
+        return state, "No cycle is open for input at the moment."
+    if own:
+        counts = own["counts"]
+        ready = f"{counts.ready} of your {_lines(counts.live, 'live line')} {'is' if counts.ready == 1 else 'are'} ready"
+        return own["next"]["title"], f"{ready}, {counts.handed_in} handed in." if counts.live else ""
+    if board is None:
+        return f"{cycle} is open", ""
+    total = board["total"]
+    told = f"{cycle}: {total.submitted} wait for a decision, {total.approved} approved, {total.came_back} came back."
+    if waiting.get("number") and "moves" not in context:
+        number = waiting["number"]
+        return f"{formats.words(number).capitalize()} line{' waits' if number == 1 else 's wait'} for you", told
+    return f"{total.handed_in} of {_lines(total.live)} {'is' if total.handed_in == 1 else 'are'} handed in", told
+
+
+def _latest(user: Any) -> Cycle | None:
+    """The newest cycle that once was open, when none is."""
+    past = Cycle.objects.visible_to(user).filter(
+        kind=Cycle.Kind.NORMAL, status__in=[Cycle.Status.CLOSED, Cycle.Status.ARCHIVED]
+    )
+    found: Cycle | None = past.order_by("-first_period", "-pk").first()
+    return found
+
+
+def _own(user: Any, cycle: Cycle | None) -> dict[str, Any]:
+    """The card of a rep: the one next action, the lines that came back, progress by customer, recent decisions."""
+    recent = [cycle.pk] if cycle else [kept.pk for kept in [_latest(user)] if kept]
+    own: dict[str, Any] = {
+        "decisions": progress.decisions(user, recent, DECISIONS),
+        "came_back": [],
+        "customers": [],
+        "counts": standing.Counts(),
+    }
+    if cycle is None:
+        return own
+    lines = own_lines(user, cycle)
+    customers = progress.by_customer(lines)
+    counts = standing.total(share.counts for share in customers)
+    deadline = cycle.deadline_with(
+        Participant.objects.filter(cycle=cycle, rep=user).values_list("deadline_extension", flat=True).first()
+    )
+    came_back = lines.live().filter(progress.CAME_BACK).select_related("customer", "product", "decided_by")
+    return own | {
+        "counts": counts,
+        "customers": customers[:CUSTOMERS],
+        "more_customers": max(0, len(customers) - CUSTOMERS),
+        "came_back": list(came_back.order_by("-decided_at", "pk")[:DECISIONS]) if counts.came_back else [],
+        "money": progress.money(lines) if counts.live else None,
+        "next": _next_action(cycle, counts, customers, is_late=deadline is not None and deadline <= portal_now()),
+    }
+
+
+def _next_action(
+    cycle: Cycle, counts: standing.Counts, customers: list[progress.CustomerShare], *, is_late: bool
+) -> dict[str, str]:
+    """The one thing a rep should do now: title, text, action and its address."""
+    everything = reverse("forecasts:list")
+
+    def grid(wanted: list[progress.CustomerShare]) -> str:
+        """The grid of the only customer concerned, else the list of all."""
+        return reverse("forecasts:grid", args=[cycle.pk, wanted[0].customer.pk]) if len(wanted) == 1 else everything
+
+    if not counts.live:
+        return {"title": "You have no live lines yet", "action": "Open the grid", "url": everything,
+                "text": "Nothing was sold or planned lately. Type a quantity into a line, and it counts."}  # fmt: skip
+    if not counts.to_do:
+        left = f"{counts.submitted} wait for your manager" if counts.submitted else "your manager approved them"
+        return {"title": f"All {_lines(counts.live)} are handed in" if counts.live > 1 else "Your line is handed in",
+                "text": f"{left[0].upper()}{left[1:]}. Until the deadline you can recall what is not decided.",
+                "action": "Look at the grid", "url": grid(customers)}  # fmt: skip
+    if is_late:
+        return {"title": "The deadline has passed", "action": "Look at the grid", "url": everything,
+                "text": f"{_lines(counts.to_do)} {'was' if counts.to_do == 1 else 'were'} not handed in. Ask an S&OP "
+                "admin if you need more time."}  # fmt: skip
+    if counts.came_back:
+        back = [share for share in customers if share.counts.came_back]
+        one = counts.came_back == 1
+        return {"title": f"{formats.words(counts.came_back).capitalize()} line{' came' if one else 's came'} back",
+                "text": f"Read the comment{'' if one else 's'} below, revise and submit again.",
+                "action": "Revise them" if not one else "Revise it", "url": grid(back)}  # fmt: skip
+    if counts.blocked:
+        gaps = [share for share in customers if share.counts.blocked]
+        one = counts.blocked == 1
+        return {"title": f"{formats.words(counts.blocked).capitalize()} line{'' if one else 's'} need{'s' if one else ''} you",
+                "text": "A mandatory month is blank or a price is missing. The other "
+                f"{_lines(counts.complete)} can be submitted as they stand.",
+                "action": "Open the grid", "url": grid(gaps)}  # fmt: skip
+    return {"title": f"{_lines(counts.complete)} can be submitted",
+            "text": "Every mandatory month is answered. Look once more, then hand them in.",
+            "action": "Check and submit", "url": reverse("forecasts:submit", args=[cycle.pk])}  # fmt: skip
+
+
+def _board(user: Any, cycle: Cycle | None) -> dict[str, Any] | None:
+    """The participants of a cycle that the person may see, with the totals."""
+    if cycle is None:
+        return None
+    shares = outlook.shares(cycle, user)
+    return {"cycle": cycle, "shares": shares, "total": standing.total(share.counts for share in shares),
+            "expected": sum(share.expected for share in shares)}  # fmt: skip
+
+
+def _moves(user: Any, open_cycle: Cycle | None) -> list[dict[str, str]]:
+    """What the person who runs cycles can do next, the most urgent first."""
+    cycles = list(
+        Cycle.objects.visible_to(user).filter(kind=Cycle.Kind.NORMAL)
+        .exclude(status=Cycle.Status.ARCHIVED).order_by("first_period")
+    )  # fmt: skip
+    moves = []
+    if open_cycle is not None:
+        late = open_cycle.closes_at is not None and open_cycle.closes_at <= portal_now()
+        moves.append({
+            "title": f"{open_cycle} is open for input" if not late else f"The deadline of {open_cycle} has passed",
+            "text": "Reps can no longer type." if late else "Close it when everybody has handed in.",
+            "action": "Close it" if late else "See the cycle",
+            "url": reverse("cycles:close" if late else "cycles:detail", args=[open_cycle.pk]),
+        })  # fmt: skip
+    for cycle in cycles:
+        if cycle.is_closed:
+            moves.append({
+                "title": f"{cycle} is closed",
+                "text": "Decide what waits, then publish it as the plan of record.",
+                "action": "Publish it", "url": reverse("cycles:publish", args=[cycle.pk]),
+            })  # fmt: skip
+        elif cycle.status == Cycle.Status.DRAFT:
+            moves.append({
+                "title": f"{cycle} is a draft",
+                "text": "Reps see it when you open it." if open_cycle is None else f"It can open when {open_cycle} is closed.",
+                "action": "Open it" if open_cycle is None else "See the draft",
+                "url": reverse("cycles:open" if open_cycle is None else "cycles:detail", args=[cycle.pk]),
+            })  # fmt: skip
+    if not any(cycle.status == Cycle.Status.DRAFT for cycle in cycles):
+        moves.append({
+            "title": "Plan the next cycle", "text": "It is proposed as the last one moved by a month.",
+            "action": "Create cycle", "url": reverse("cycles:create"),
+        })  # fmt: skip
+    return moves

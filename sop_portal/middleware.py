@@ -1,0 +1,203 @@
+"""What happens around every request: its id, limits, who acts, and refusals turned into answers."""
+
+import re
+import time
+import uuid
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_cache_control
+
+from audit.context import acting_in
+from audit.services import Event, record
+from sop_portal import conf, database, pages, views
+from sop_portal.lib import ratelimit
+from sop_portal.lib.errors import DomainError
+from sop_portal.lib.net import client_ip
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+# Pages and autosave of one person; a limit against runaway scripts, not against work.
+PAGES_PER_MINUTE = 600
+
+log = structlog.get_logger("request")
+
+
+class RequestIdMiddleware:
+    """Gives the request an id (that of a proxy when it is well-formed), logs one line and sets what every answer
+    carries, static files and errors included."""
+
+    _wellformed = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-ID", "")
+        request.request_id = given if self._wellformed.fullmatch(given) else uuid.uuid4().hex  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request.request_id)  # type: ignore[attr-defined]
+        started = time.perf_counter()
+        response = self.get_response(request)
+        response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        log.info(
+            "request",
+            method=request.method,
+            path=self._path(request),
+            status=response.status_code,
+            ms=round((time.perf_counter() - started) * 1000),
+            ip=client_ip(request),
+        )
+        return response
+
+    @staticmethod
+    def _path(request: HttpRequest) -> str:
+        """The path for the log, without the secret of a one-use link."""
+        match = request.resolver_match
+        if match is not None and "key" in match.kwargs:
+            return match.route
+        # Quoted again, since a line break in an address must not begin a line of the log.
+        return quote(request.path)
+
+
+class DatabaseAwayMiddleware:
+    """Answers 503 when a view misses the database; what a middleware misses reaches `views.server_error`."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The 503 page, without the noise of a traceback."""
+        if not database.is_away(exception):
+            return None
+        log.warning("database away", problem=str(exception))
+        return views.database_away(request)
+
+
+class SessionLimitsMiddleware:
+    """Signs people out after a time without a request, and in any case after SESSION_ABSOLUTE_HOURS."""
+
+    # Seconds between two notes of "last seen": not every request writes to the session.
+    NOTE_EVERY = 60
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            now = time.time()
+            signed_in_at = request.session.setdefault("signed_in_at", now)
+            last_seen_at = request.session.get("last_seen_at", signed_in_at)
+            if now - signed_in_at >= settings.SESSION_ABSOLUTE_HOURS * 3600:
+                self._end(request, "You were signed in for a long time; please sign in again.")
+            elif now - last_seen_at >= conf.get("session_timeout_minutes") * 60:
+                self._end(request, "You were signed out after a while without activity; please sign in again.")
+            elif now - last_seen_at >= self.NOTE_EVERY or "last_seen_at" not in request.session:
+                request.session["last_seen_at"] = now
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *args: Any) -> None:
+        """Say why, now that messages can be taken."""
+        if hasattr(request, "session_ended"):
+            messages.info(request, request.session_ended)
+
+    @staticmethod
+    def _end(request: HttpRequest, sentence: str) -> None:
+        logout(request)
+        request.session_ended = sentence  # type: ignore[attr-defined]
+
+
+class PageBudgetMiddleware:
+    """Refuses a person's requests beyond PAGES_PER_MINUTE."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            try:
+                ratelimit.limit(
+                    request, "pages", str(request.user.pk), f"{PAGES_PER_MINUTE}/m",
+                    f"More than {PAGES_PER_MINUTE} requests came in a minute. Wait a moment, then go on.",
+                )
+            except ratelimit.TooMany as refusal:
+                return pages.refusal_answer(request, refusal)
+        return self.get_response(request)
+
+
+class ActingMiddleware:
+    """Tells the audit trail who acts and from where, shows times in the person's zone, and keeps private pages out of
+    caches."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        source = "admin" if request.path.startswith(reverse("admin:index")) else "web"
+        with (
+            acting_in(request, source=source, ip=client_ip(request)),
+            timezone.override(self._zone(request)),
+        ):
+            response = self.get_response(request)
+        if "no-store" not in response.get("Cache-Control", ""):
+            patch_cache_control(response, private=True, no_store=True)
+        return response
+
+    @staticmethod
+    def _zone(request: HttpRequest) -> zoneinfo.ZoneInfo:
+        if request.user.is_authenticated:
+            return zoneinfo.ZoneInfo(request.user.time_zone)
+        return zoneinfo.ZoneInfo("UTC")
+
+
+class RefusalMiddleware:
+    """Turns refusals of services into answers, and puts every 403 on record."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if self._has_nul(request):
+            response = views.not_found(request, Http404())
+        else:
+            response = self.get_response(request)
+        if response.status_code == 403 and request.user.is_authenticated:
+            record(
+                Event(
+                    action="access_denied",
+                    entity_type="address",
+                    label=request.path,
+                    changes={"method": (None, request.method)},
+                )
+            )
+        if isinstance(response, HttpResponseNotAllowed) and not response.content:
+            return views.method_not_allowed(request, response["Allow"])
+        return response
+
+    @staticmethod
+    def _has_nul(request: HttpRequest) -> bool:
+        """PostgreSQL holds no NUL, so nothing at such an address exists."""
+        return "\0" in request.path or "%00" in request.META.get("QUERY_STRING", "")
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The answer for what a view raised; None leaves it to Django."""
+        if isinstance(exception, DomainError):
+            return pages.refusal_answer(request, exception)
+        if isinstance(exception, DataError | UnicodeEncodeError) or "NUL (0x00)" in str(exception):
+            log.warning("unusable text", problem=str(exception))
+            return views.unusable_text(request)
+        return None

@@ -1,0 +1,51 @@
+"""Servers for tests: fast, without durability, in a folder of their own that goes with them."""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from sop_portal.supervisor import environment, kernel
+from sop_portal.supervisor.folder import PROJECT, Folder
+from sop_portal.supervisor.servers import Servers
+
+
+def run(command: Sequence[str]) -> int:
+    """Run `command` beside throwaway servers and return its exit code.
+
+    It finds them, the two database roles, a SECRET_KEY and a VAR of its own in its environment. With DATABASE_URL and
+    REDIS_URL set beforehand it uses those servers. Raises CannotStart.
+    """
+    path = Path(tempfile.mkdtemp(prefix="sop-test-"))
+    folder = Folder(path)
+    try:
+        if not environment.own_servers_wanted():
+            return _call(command, environment.portal(folder, {"SECRET_KEY": secrets.token_urlsafe(64)}, 8000))
+        with Servers(folder, "tests", throwaway=True) as servers:
+            return _call(command, environment.portal(folder, servers.access.environment(), 8000))
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _call(command: Sequence[str], env: dict[str, str]) -> int:
+    """Run `command` in the foreground, as ourselves, and return its exit code."""
+    parent = os.getpid()
+
+    def prepare() -> None:
+        kernel.die_with_parent(signal.SIGKILL, parent)
+
+    process = subprocess.Popen(command, cwd=PROJECT, env=env, preexec_fn=prepare)
+    try:
+        return process.wait()
+    except BaseException:
+        # Ctrl-C reached it too, so it is given the time to clean up after itself.
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise

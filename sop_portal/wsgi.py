@@ -1,0 +1,13 @@
+"""What gunicorn serves."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+from sop_portal import checks
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sop_portal.settings")
+os.environ.setdefault("SOP_PROCESS", "web")
+
+checks.stop_if_insecure()
+application = get_wsgi_application()

@@ -1,0 +1,338 @@
+"""The grid in Chromium: typed, pasted, undone, refused, in conflict, and everything saved on the way."""
+
+import datetime as dt
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from audit.context import acting
+
+from forecasts.models import Line
+from forecasts.services import LineEdit, set_cells
+from tests import factories
+from tests.browser.conftest import axe
+
+pytestmark = pytest.mark.browser
+
+VECTORS = json.loads((Path(__file__).parents[1] / "data" / "numbers.json").read_text("utf-8"))
+SAVED = '[data-savestate][data-state="saved"]'
+
+
+class Book:
+    """A rep with one customer: three live lines answered with 100, 200 and 300, and four dormant ones."""
+
+    def __init__(self):
+        self.rep = factories.make_user("sales_rep")
+        self.customer = factories.make_customer(sales_rep=self.rep, name="Elm Supply, Inc.")
+        self.entries = []
+        for n, name in enumerate(["Peeled garlic", "Black garlic", "Fresh ginger"]):
+            product = factories.make_product(item_code=f"11000{n}", description=name)
+            entry = factories.make_entry(self.customer, product)
+            factories.make_actual(entry, dt.date(2026, 12, 1), 120)
+            self.entries.append(entry)
+        for n in range(4):
+            product = factories.make_product(item_code=f"99000{n}", description=f"Squeeze shallot {n}")
+            factories.make_entry(self.customer, product)
+        self.cycle = factories.open_cycle()
+        for entry, quantity in zip(self.entries, (100, 200, 300), strict=True):
+            factories.answer(self.line(entry), quantity)
+        self.url = f"/forecast/{self.cycle.pk}/{self.customer.pk}/"
+
+    def line(self, entry):
+        return Line.objects.get(cycle=self.cycle, customer=self.customer, product=entry.product)
+
+    def quantity(self, n, months=16):
+        return [None if q is None else float(q) for q in self.line(self.entries[n]).quantity[:months]]
+
+
+@pytest.fixture
+def book(portal):
+    return Book()
+
+
+@pytest.fixture
+def page(portal, book):
+    page = portal.page(book.rep)
+    page.goto(book.url)
+    page.locator("td.cur").click()
+    return page
+
+
+def cell(page, line, month):
+    """The cell of a line and a month, both counted from 0."""
+    return page.locator("tr.g-row").nth(line).locator("td.c").nth(month)
+
+
+def paste(page, text):
+    page.evaluate("text => navigator.clipboard.writeText(text)", text)
+    page.keyboard.press("Control+v")
+
+
+def test_numbers_are_read_as_the_server_reads_them(page):
+    answers = page.evaluate(
+        """async vectors => {
+            const { parseNumber } = await import("/static/js/grid/numbers.js");
+            return vectors.map(vector => parseNumber(vector.text, vector.decimal_mark));
+        }""",
+        VECTORS,
+    )
+    for vector, answer in zip(VECTORS, answers, strict=True):
+        if vector.get("error"):
+            assert "is not a number from 0 to 9,999,999.99" in answer["error"], vector
+        elif vector["value"] is None:
+            assert answer["digits"] is None, vector
+        else:
+            assert Decimal(answer["digits"]) == Decimal(vector["value"]), vector
+            assert answer["ambiguous"] is vector["ambiguous"], vector
+
+
+def test_typing_is_saved_by_itself_and_survives_a_reload(page, book):
+    # Nothing has the focus: what is typed goes to the cell that carries the frame.
+    page.reload()
+    page.wait_for_selector("td.cur")
+    page.keyboard.type("1234.5")
+    page.keyboard.press("Enter")
+    page.keyboard.type("7")
+    page.keyboard.press("Tab")
+    assert cell(page, 0, 0).inner_text() == "1,234.5"
+    assert page.locator("tfoot td.c").first.inner_text() == "1,541.5"
+    page.wait_for_selector(SAVED)
+    assert book.quantity(0, 2) == [1234.5, 100]
+    assert book.quantity(1, 2) == [7, 200]
+    page.reload()
+    page.wait_for_selector("td.cur")
+    assert cell(page, 0, 0).inner_text() == "1,234.5"
+    assert "entered" in cell(page, 0, 0).get_attribute("class")
+
+
+def test_line_totals_follow_the_typing(page, book):
+    first = page.locator("tr.g-row").first
+    assert first.locator(".g-next12").inner_text() == "1,200"
+    page.keyboard.type("150")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('.g-row .g-next12').textContent === '1,250'")
+
+
+def test_keys_move_select_and_empty(page, book):
+    page.keyboard.press("Control+End")
+    page.keyboard.press("Control+ArrowLeft")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowUp")
+    assert page.locator("td.sel").count() == 4
+    page.keyboard.press("Delete")
+    page.wait_for_selector(SAVED)
+    assert book.quantity(2, 4) == [300, None, None, 300]
+    assert book.quantity(1, 4) == [200, None, None, 200]
+    assert cell(page, 2, 1).inner_text() == "?"
+    assert page.locator("[data-ready]").inner_text() == "1 of 3 ready"
+
+
+def test_block_from_a_spreadsheet_is_one_step_of_undo_after_saving_too(page, book):
+    paste(page, '1,000\t"$ 2,000.50"\r\n3\t\r\n')
+    page.wait_for_selector(SAVED)
+    assert book.quantity(0, 3) == [1000, 2000.5, 100]
+    assert book.quantity(1, 3) == [3, None, 200]
+    page.keyboard.press("Control+z")
+    page.wait_for_function("() => document.querySelector('td.c').textContent === '100'")
+    page.keyboard.press("Control+s")
+    page.wait_for_selector(SAVED)
+    assert book.quantity(0, 3) == [100, 100, 100]
+    assert book.quantity(1, 3) == [200, 200, 200]
+
+
+def test_pasting_beyond_the_edge_says_what_was_cut(page, book):
+    page.keyboard.press("Control+End")
+    paste(page, "1\t2\n3\t4\n")
+    note = page.locator("[data-grid-notes]").inner_text()
+    assert "1 line did not fit below" in note
+    assert "1 column did not fit to the right" in note
+    page.wait_for_selector(SAVED)
+    assert book.quantity(2)[15] == 1
+
+
+def test_one_value_fills_the_selection_and_copies_out_again(page, book):
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    paste(page, "42")
+    page.wait_for_selector(SAVED)
+    assert book.quantity(0, 3) == [42, 42, 100]
+    assert book.quantity(1, 3) == [42, 42, 200]
+    page.keyboard.press("Control+c")
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    assert copied.replace("\r\n", "\n") == "42\t42\n42\t42\n"
+
+
+def test_refused_text_stays_with_its_sentence_and_the_rest_is_saved(page, book):
+    page.keyboard.type("1e3")
+    page.keyboard.press("Tab")
+    page.keyboard.type("55")
+    page.keyboard.press("Tab")
+    page.wait_for_selector(SAVED)
+    bad = cell(page, 0, 0)
+    assert bad.inner_text() == "1e3"
+    assert bad.get_attribute("title") == "Peeled garlic, January 2027: '1e3' is not a number from 0 to 9,999,999.99"
+    assert page.get_by_role("button", name="1 cell not accepted").is_visible()
+    assert book.quantity(0, 2) == [100, 55]
+
+
+def test_what_only_the_server_refuses_turns_red_too(page, book):
+    # As with a page whose script is older than the server's rule.
+    def alter(route):
+        route.continue_(post_data=route.request.post_data.replace('"61"', '"6x1"'))
+
+    page.route("**/save/", alter)
+    page.keyboard.type("61")
+    page.keyboard.press("Tab")
+    page.keyboard.type("62")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("td.bad")
+    page.wait_for_selector(SAVED)
+    assert "'6x1' is not a number" in cell(page, 0, 0).get_attribute("title")
+    assert book.quantity(0, 2) == [100, 62]
+
+
+def test_conflict_shows_theirs_keeps_mine_and_sends_the_rest(page, book):
+    line = book.line(book.entries[0])
+    with acting(book.rep, source="web"):
+        set_cells(
+            book.cycle.pk, [LineEdit(line.pk, line.revision, {book.cycle.first_period: Decimal(777)})], by=book.rep
+        )
+    paste(page, "111\n222\n")
+    note = page.locator("[data-grid-notes] .note")
+    note.wait_for()
+    assert "Yours: January 2027 111" in note.inner_text()
+    assert cell(page, 0, 0).inner_text() == "777"
+    page.wait_for_selector(SAVED)
+    assert book.quantity(1, 1) == [222]
+    assert book.quantity(0, 1) == [777]
+    page.get_by_role("button", name="Use mine").click()
+    page.wait_for_function("() => document.querySelector('td.c').textContent === '111'")
+    page.keyboard.press("Control+s")
+    page.wait_for_selector(SAVED)
+    assert book.quantity(0, 1) == [111]
+
+
+def test_failed_request_is_repeated_and_nothing_is_lost(page, book):
+    page.route("**/save/", lambda route: route.abort())
+    page.keyboard.type("31")
+    page.keyboard.press("Tab")
+    page.wait_for_selector('[data-savestate][data-state="offline"]')
+    assert book.quantity(0, 1) == [100]
+    page.unroute("**/save/")
+    page.wait_for_selector(SAVED)
+    assert book.quantity(0, 1) == [31]
+
+
+def test_signed_out_keeps_the_edits_until_one_is_signed_in_again(page, portal, book):
+    page.context.clear_cookies()
+    page.keyboard.type("32")
+    page.keyboard.press("Tab")
+    page.get_by_text("you are signed out").wait_for()
+    portal.sign_in(page, book.rep)
+    page.wait_for_selector(SAVED)
+    assert book.quantity(0, 1) == [32]
+
+
+def test_closing_in_between_says_so_and_offers_the_values_back(page, book):
+    from cycles.services import close_cycle
+
+    admin = factories.make_user("admin")
+    with acting(admin, source="web"):
+        close_cycle(book.cycle.pk, by=admin)
+    page.keyboard.type("33")
+    page.keyboard.press("Tab")
+    note = page.locator("[data-grid-notes] .note")
+    note.wait_for()
+    assert "S&OP Jan 2027 closed on" in note.inner_text()
+    assert "Peeled garlic: January 2027 33" in note.inner_text()
+
+
+def test_dormant_product_is_found_typed_in_and_joins_the_live_ones(page, book):
+    assert "4 products without forecast" in page.locator(".g-fold").inner_text()
+    page.locator("[data-find]").fill("shallot 2")
+    page.wait_for_selector("tr.is-dormant")
+    assert page.locator("tr.is-dormant").count() == 1
+    page.keyboard.press("Enter")
+    page.keyboard.type("12")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(SAVED)
+    line = Line.objects.get(cycle=book.cycle, product__item_code="990002")
+    assert line.live
+    assert line.quantity[0] == 12
+    assert page.locator("tr.is-dormant").count() == 0
+    assert page.locator("tr.g-row").count() == 4
+    assert "3 products without forecast" in page.locator(".g-fold").inner_text()
+    assert page.locator("[data-ready]").inner_text() == "3 of 4 ready"
+
+
+def test_risk_class_by_key(page, book):
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.type("1")
+    page.wait_for_selector(SAVED)
+    line = book.line(book.entries[0])
+    assert (line.risk_class, line.risk_is_default) == (1, False)
+    assert page.locator("tr.g-row .g-risk").first.inner_text() == "Plan"
+
+
+def test_a_whole_customer_is_submitted_and_recalled_by_keyboard(page, book):
+    page.get_by_role("link", name="Review and submit").press("Enter")
+    page.get_by_role("button", name="Submit 3 lines").press("Enter")
+    page.get_by_text("3 lines were submitted.").wait_for()
+    assert page.locator("tr.g-row .pill").all_inner_texts() == ["submitted"] * 3
+    page.wait_for_selector("td.cur")
+    page.keyboard.type("9")
+    assert page.locator(".g-edit").count() == 0
+    page.get_by_role("button", name="Recall 3 lines").press("Enter")
+    page.get_by_text("3 lines were recalled.").wait_for()
+    assert book.line(book.entries[0]).status == Line.Status.DRAFT
+
+
+def test_prices_are_typed_in_their_own_view(page, book):
+    page.get_by_role("link", name="Price").click()
+    page.wait_for_selector("td.cur")
+    page.keyboard.type("52.125")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(SAVED)
+    assert book.line(book.entries[0]).unit_price[0] == Decimal("52.1250")
+
+
+def test_link_to_a_cell_puts_the_cursor_there(page, book):
+    line = book.line(book.entries[2])
+    page.goto(f"{book.url}#l{line.pk}-2027-05")
+    page.reload()
+    page.wait_for_selector("td.cur")
+    assert page.evaluate("() => document.activeElement === document.querySelectorAll('tr.g-row')[2].querySelectorAll('td.c')[4]")
+
+
+def test_escape_then_tab_leaves_the_grid(page, book):
+    cell(page, 0, 0).click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.closest('table') === null || document.activeElement.matches('a, input')")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(portal, book, scheme):
+    page = portal.page(book.rep, scheme=scheme)
+    for url in ("/forecast/", book.url, f"{book.url}?show=price&dormant=1", f"{book.url}?form=1", f"/forecast/{book.cycle.pk}/submit/"):
+        page.goto(url)
+        page.wait_for_load_state("networkidle")
+        assert axe(page) == [], url
+
+
+def test_without_javascript_the_form_saves(portal, book):
+    page = portal.page(book.rep, javascript=False)
+    page.goto(book.url)
+    page.locator("noscript").get_by_role("link", name="Edit as a form").click()
+    line = book.line(book.entries[0])
+    page.fill(f"[name=q-{line.pk}-2027-01]", "1,500")
+    page.fill(f"[name=q-{line.pk}-2027-02]", "abc")
+    page.get_by_role("button", name="Save this page").click()
+    assert page.locator(f"[name=q-{line.pk}-2027-02]").input_value() == "abc"
+    assert "Peeled garlic, February 2027: 'abc' is not a number" in page.locator("[role=alert]").inner_text()
+    page.fill(f"[name=q-{line.pk}-2027-02]", "")
+    page.get_by_role("button", name="Save this page").click()
+    page.get_by_text("1 line saved.").wait_for()
+    assert book.quantity(0, 3) == [1500, None, 100]

@@ -1,0 +1,211 @@
+"""Every route, for every kind of person: what it answers to a read, and that a denied write changes nothing.
+
+A new route without a line here fails. The admin's own routes are one family: they open for admins alone.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.urls import get_resolver, reverse
+
+from tests.factories import answer, make_actual, make_customer, make_entry, make_user, open_cycle, submit
+
+pytestmark = pytest.mark.django_db
+
+WHO = ("anonymous", "rep", "other_rep", "manager", "other_manager", "viewer", "admin")
+SIGN_IN, OK, NO, GONE, VERB, CLASH = 302, 200, 403, 404, 405, 409
+
+# Route -> what GET answers to each of WHO, in that order. The line and the customer are the rep's; the manager is
+# the rep's; the cycle is open and the line submitted.
+EVERYBODY = (OK,) * 7
+SIGNED_IN = (SIGN_IN, *(OK,) * 6)
+ADMINS = (SIGN_IN, *(NO,) * 5, OK)
+IN_SCOPE = (SIGN_IN, OK, GONE, OK, GONE, OK, OK)
+GET: dict[str, tuple[int, ...]] = {
+    "home": SIGNED_IN,
+    "health": EVERYBODY,
+    "ready": EVERYBODY,
+    "account_login": (OK, *(SIGN_IN,) * 6),
+    "account_logout": SIGNED_IN,
+    "account_change_password": SIGNED_IN,
+    "account_reset_password": EVERYBODY,
+    "account_reset_password_done": EVERYBODY,
+    "account_reset_password_from_key": EVERYBODY,
+    "account_reset_password_from_key_done": EVERYBODY,
+    "usersessions_list": SIGNED_IN,
+    "accounts:profile": SIGNED_IN,
+    "audit:list": ADMINS,
+    "audit:csv": ADMINS,
+    "audit:mine": SIGNED_IN,
+    "audit:history": IN_SCOPE,
+    "masterdata:import_list": ADMINS,
+    "cycles:list": SIGNED_IN,
+    "cycles:create": ADMINS,
+    "cycles:detail": SIGNED_IN,
+    "cycles:edit": (SIGN_IN, *(NO,) * 5, CLASH),
+    "cycles:open": (SIGN_IN, *(NO,) * 5, CLASH),
+    "cycles:close": ADMINS,
+    "cycles:publish": (SIGN_IN, *(NO,) * 5, CLASH),
+    "cycles:delete": (SIGN_IN, *(NO,) * 5, CLASH),
+    "forecasts:list": (SIGN_IN, OK, OK, NO, NO, NO, OK),
+    "forecasts:grid": IN_SCOPE,
+    "forecasts:save": (SIGN_IN, *(VERB,) * 6),
+    "forecasts:save_form": (SIGN_IN, *(VERB,) * 6),
+    "forecasts:submit": (SIGN_IN, OK, OK, NO, NO, NO, OK),
+    "forecasts:recall": (SIGN_IN, *(VERB,) * 6),
+    "forecasts:review": (SIGN_IN, NO, NO, OK, OK, NO, OK),
+    "forecasts:decide": (SIGN_IN, *(VERB,) * 6),
+    "forecasts:line": IN_SCOPE,
+    "forecasts:adjust": (SIGN_IN, NO, GONE, CLASH, GONE, NO, CLASH),
+    "forecasts:consolidated": SIGNED_IN,
+    "forecasts:legacy_upload": ADMINS,
+    "forecasts:legacy_run": (SIGN_IN, *(NO,) * 5, GONE),
+}
+
+
+class World:
+    """One submitted line of a rep, whose manager is known, in an open cycle."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, Any] = {"anonymous": None}
+        self.people["manager"] = make_user("manager")
+        self.people["rep"] = make_user("sales_rep", manager=self.people["manager"])
+        self.people["other_rep"] = make_user("sales_rep")
+        self.people["other_manager"] = make_user("manager")
+        self.people["viewer"] = make_user("viewer")
+        self.people["admin"] = make_user("admin")
+        self.customer = make_customer(sales_rep=self.people["rep"], name="CANARY customer")
+        entry = make_entry(customer=self.customer)
+        make_actual(entry, dt.date(2026, 12, 1))
+        self.cycle = open_cycle(by=self.people["admin"])
+        self.line = submit(answer(self.cycle.lines.get(), 5))
+
+    def url(self, route: str) -> str:
+        """The address of `route` for the objects of this world."""
+        arguments: dict[str, Any] = {
+            "audit:history": {"entity_type": "forecast", "entity_id": self.line.pk},
+            "account_reset_password_from_key": {"uidb36": "1", "key": "set-password"},
+            "forecasts:grid": {"cycle_pk": self.cycle.pk, "customer_pk": self.customer.pk},
+            "forecasts:save_form": {"cycle_pk": self.cycle.pk, "customer_pk": self.customer.pk},
+            "forecasts:line": {"pk": self.line.pk},
+            "forecasts:adjust": {"pk": self.line.pk},
+            "forecasts:legacy_run": {"pk": 999_999},
+        }
+        if route in arguments:
+            return reverse(route, kwargs=arguments[route])
+        for kwargs in ({}, {"pk": self.cycle.pk}, {"cycle_pk": self.cycle.pk}):
+            try:
+                return reverse(route, kwargs=kwargs)
+            except Exception:
+                continue
+        raise AssertionError(f"no address for {route}")
+
+
+def routes(patterns: Any = None, space: str = "", prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every named route of the resolver with its pattern."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        if hasattr(pattern, "url_patterns"):
+            inner = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from routes(pattern.url_patterns, space + inner, prefix + str(pattern.pattern))
+        else:
+            yield f"{space}{pattern.name}", prefix + str(pattern.pattern)
+
+
+def test_every_route_has_a_line():
+    named = {name for name, pattern in routes() if not pattern.startswith("admin/")}
+    assert named == set(GET)
+
+
+def fingerprint() -> list[tuple[str, int, str]]:
+    """A checksum of every table but those that keep sign-ins and the trail."""
+    left = {"django_session", "usersessions_usersession", "audit_sealblock", "axes_accessattempt", "axes_accesslog"}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        tables = [name for (name,) in cursor.fetchall() if name not in left and not name.startswith("audit_entry")]
+        sums = []
+        for table in tables:
+            cursor.execute(f'SELECT count(*), md5(coalesce(string_agg(t::text, \'|\' ORDER BY t::text), \'\')) FROM "{table}" t')
+            sums.append((table, *cursor.fetchone()))
+    return sums
+
+
+def test_what_everybody_may_read(client):
+    world = World()
+    found = {}
+    for who in WHO:
+        client.logout()
+        if world.people[who] is not None:
+            client.force_login(world.people[who])
+        for route in GET:
+            found[route, who] = client.get(world.url(route)).status_code
+    expected = {(route, who): status for route, statuses in GET.items() for who, status in zip(WHO, statuses, strict=True)}
+    assert {key: status for key, status in found.items() if status != expected[key]} == {}
+
+
+@pytest.mark.parametrize("verb", ["post", "put", "patch", "delete"])
+def test_a_write_that_is_denied_changes_nothing(client, verb):
+    world = World()
+    before = fingerprint()
+    wrong = {}
+    for who in ("anonymous", "other_rep", "other_manager", "viewer"):
+        client.logout()
+        if world.people[who] is not None:
+            client.force_login(world.people[who])
+        for route in GET:
+            if route in ("account_logout", "account_reset_password"):
+                continue
+            body = {"line": f"{world.line.pk}:{world.line.revision}", "action": "approve", "cycle": world.cycle.pk}
+            status = getattr(client, verb)(world.url(route), body if verb == "post" else None).status_code
+            if status >= 500:
+                wrong[route, who] = status
+            if who != "anonymous" and route == "account_logout":
+                client.force_login(world.people[who])
+    assert wrong == {}
+    assert fingerprint() == before
+
+
+def test_the_admin_opens_for_admins_alone(client):
+    world = World()
+    pages = [
+        reverse(name)
+        for name, pattern in routes()
+        if name.startswith("admin:") and name.endswith(("_changelist", "_add", ":index")) and "<" not in pattern
+    ]
+    assert len(pages) > 20
+    for who in ("anonymous", "rep", "manager", "viewer"):
+        client.logout()
+        if world.people[who] is not None:
+            client.force_login(world.people[who])
+        for page in pages:
+            assert client.get(page).status_code in (302, 403), (who, page)
+    client.force_login(world.people["admin"])
+    assert {client.get(page).status_code for page in pages if page.endswith("changelist/")} <= {200}
+
+
+def test_foreign_names_appear_nowhere(client):
+    world = World()
+    for who in ("other_rep", "other_manager"):
+        client.force_login(world.people[who])
+        for route in GET:
+            answer = client.get(world.url(route))
+            body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+            assert b"CANARY" not in body, (who, route)
+
+
+def test_a_foreign_and_a_missing_object_answer_with_the_same_page(client):
+    world = World()
+    client.force_login(world.people["other_rep"])
+    for route, kwargs in (("forecasts:line", {"pk": 10**9}), ("forecasts:grid", {"cycle_pk": world.cycle.pk, "customer_pk": 10**9})):
+        foreign, missing = client.get(world.url(route)), client.get(reverse(route, kwargs=kwargs))
+        assert (foreign.status_code, missing.status_code) == (404, 404)
+        assert _without_ids(foreign) == _without_ids(missing)
+
+
+def _without_ids(answer: Any) -> str:
+    import re
+
+    text = re.sub(r"[0-9a-f]{32}", "ID", answer.content.decode())
+    return re.sub(r"""(csrf-token" content=|X-CSRFToken"?: ?|csrfmiddlewaretoken" value=)\S+""", "TOKEN", text)
