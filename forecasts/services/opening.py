@@ -23,30 +23,34 @@ LOOK_BACK = 12
 # One line per active matrix entry of an active product and an active customer that has an active rep.
 # - source: the newest earlier line of the pair whose cycle covers the first period. All cycles have 16 periods, so the
 #   newest one also covers the most of the new horizon. Its values are the final snapshot, else the line's own cells when
-#   they were submitted or approved, else the prefill.
+#   they were submitted or approved, else the prefill. The newest is chosen first: a snapshot is looked up once per pair.
 # - Arrays shift by the months between the two cycles; the tail stays blank until a baseline fills it.
 # - The price of a period is the latest one on or before it. Most entries have one price for the whole horizon, which is
-#   one lookup; only those whose price changes within it are worked out month by month.
+#   one lookup; only those whose price changes within it are spread over months: a price holds from position `since` up
+#   to `until`, one that starts within a month from the next one on.
 _SEED = """
-WITH source AS MATERIALIZED (
-    SELECT DISTINCT ON (line.customer_id, line.product_id)
-           line.customer_id, line.product_id, line.risk_class, line.risk_is_default,
-           (extract(year FROM age(%(first)s::date, cycle.first_period)) * 12
-            + extract(month FROM age(%(first)s::date, cycle.first_period)))::int AS moved,
-           coalesce(snap.quantity, line.quantity) AS quantity,
-           coalesce(snap.unit_price, line.unit_price) AS unit_price,
-           coalesce(snap.price_source, line.price_source) AS price_source
+WITH newest AS MATERIALIZED (
+    SELECT DISTINCT ON (line.customer_id, line.product_id) line.id, cycle.status AS cycle_status, cycle.first_period
       FROM forecasts_line AS line
       JOIN cycles_cycle AS cycle ON cycle.id = line.cycle_id
-      LEFT JOIN LATERAL (
-            SELECT quantity, unit_price, price_source FROM forecasts_snapshot
-             WHERE line_id = line.id
-               AND event = CASE WHEN cycle.status = 'archived' THEN 'final' ELSE 'open' END
-             ORDER BY id DESC LIMIT 1
-           ) AS snap ON cycle.status = 'archived' OR line.status NOT IN ('submitted', 'approved')
      WHERE cycle.status IN ('closed', 'archived') AND cycle.id <> %(cycle)s
        AND cycle.first_period <= %(first)s AND cycle.first_period > %(oldest)s
      ORDER BY line.customer_id, line.product_id, cycle.first_period DESC, cycle.kind DESC, cycle.id DESC
+), source AS MATERIALIZED (
+    SELECT line.customer_id, line.product_id, line.risk_class, line.risk_is_default,
+           (extract(year FROM age(%(first)s::date, newest.first_period)) * 12
+            + extract(month FROM age(%(first)s::date, newest.first_period)))::int AS moved,
+           coalesce(snap.quantity, line.quantity) AS quantity,
+           coalesce(snap.unit_price, line.unit_price) AS unit_price,
+           coalesce(snap.price_source, line.price_source) AS price_source
+      FROM newest
+      JOIN forecasts_line AS line ON line.id = newest.id
+      LEFT JOIN LATERAL (
+            SELECT quantity, unit_price, price_source FROM forecasts_snapshot
+             WHERE line_id = line.id
+               AND event = CASE WHEN newest.cycle_status = 'archived' THEN 'final' ELSE 'open' END
+             ORDER BY id DESC LIMIT 1
+           ) AS snap ON newest.cycle_status = 'archived' OR line.status NOT IN ('submitted', 'approved')
 ), entry AS MATERIALIZED (
     SELECT entry.id, entry.customer_id, entry.product_id, customer.sales_rep_id, customer.default_risk_class,
            product.list_price
@@ -59,19 +63,19 @@ WITH source AS MATERIALIZED (
     SELECT DISTINCT ON (entry_id) entry_id, unit_price
       FROM masterdata_price WHERE valid_from <= %(first)s ORDER BY entry_id, valid_from DESC
 ), price_range AS MATERIALIZED (
-    SELECT entry_id, unit_price, valid_from,
-           lead(valid_from) OVER (PARTITION BY entry_id ORDER BY valid_from) AS until
-      FROM masterdata_price
-     WHERE entry_id IN (SELECT entry_id FROM masterdata_price WHERE valid_from > %(first)s AND valid_from <= %(last)s)
+    SELECT entry_id, unit_price, since, lead(since, 1, 16) OVER (PARTITION BY entry_id ORDER BY valid_from) AS until
+      FROM (SELECT entry_id, unit_price, valid_from,
+                   greatest(0, (extract(year FROM valid_from) - extract(year FROM %(first)s::date)) * 12
+                               + extract(month FROM valid_from) - extract(month FROM %(first)s::date)
+                               + (extract(day FROM valid_from) > 1)::int)::int AS since
+              FROM masterdata_price
+             WHERE valid_from <= %(last)s AND entry_id IN (
+                   SELECT entry_id FROM masterdata_price WHERE valid_from > %(first)s AND valid_from <= %(last)s)
+           ) AS dated
 ), monthly_price AS MATERIALIZED (
-    SELECT changing.entry_id, array_agg(price_range.unit_price ORDER BY month.n) AS prices
-      FROM (SELECT DISTINCT entry_id FROM price_range) AS changing
-     CROSS JOIN generate_series(0, 15) AS month(n)
-      LEFT JOIN price_range ON price_range.entry_id = changing.entry_id
-           AND price_range.valid_from <= (%(first)s::date + make_interval(months => month.n))::date
-           AND (price_range.until IS NULL
-                OR price_range.until > (%(first)s::date + make_interval(months => month.n))::date)
-     GROUP BY changing.entry_id
+    SELECT entry_id, array_fill(NULL::numeric, ARRAY[min(n)]) || array_agg(unit_price ORDER BY n) AS prices
+      FROM price_range CROSS JOIN LATERAL generate_series(since, until - 1) AS n
+     GROUP BY entry_id
 ), sold AS MATERIALIZED (
     SELECT DISTINCT customer_id, product_id FROM masterdata_actual WHERE period >= %(sold_since)s AND quantity > 0
 ), seed AS (

@@ -145,9 +145,17 @@ class Portal:
             self._run("migrate", "--noinput")
             if self._demo:
                 say("Loading the demo company if the database is empty.")
-                return self._run("seed_demo", "--if-empty")
+                return self._run("seed_demo", "--if-empty") or self._demo_accounts()
             link = self._run("create_admin", self._admin, "--if-none")
             return link and f"With this link {self._admin}, the first admin, chooses a password; it works once:\n{link}"
+
+    def _demo_accounts(self) -> str:
+        """How to sign in where the demo company was loaded by an earlier start."""
+        try:
+            password = (self._folder.path / "demo-password").read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+        return f"Demo accounts: admin@example.com, manager1@example.com, rep1@example.com; password {password}"
 
     def _run(self, *arguments: str) -> str:
         """Run a management command and return what it printed. Raises CannotStart when it fails."""

@@ -229,7 +229,7 @@ def test_signed_out_keeps_the_edits_until_one_is_signed_in_again(page, portal, b
     page.context.clear_cookies()
     page.keyboard.type("32")
     page.keyboard.press("Tab")
-    page.get_by_text("you are signed out").wait_for()
+    page.locator("[data-savestate]", has_text="you are signed out").wait_for()
     portal.sign_in(page, book.rep)
     page.wait_for_selector(SAVED)
     assert book.quantity(0, 1) == [32]
