@@ -4,9 +4,11 @@ Every piece goes through format_html, which escapes. Class names are those of st
 reads the data attributes, whose meaning stands beside `_row`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -36,22 +38,50 @@ _HEADS = {
 
 
 @lru_cache(maxsize=20_000)
-def number(value: Decimal | None, show: str) -> str:
+def number(value: Decimal | None, show: str) -> SafeString:
     """A value as the grid writes it: quantities with up to 2 decimals, prices with 2 to 4, revenue without cents."""
-    if show == PRICE:
-        return formats.price(value)
-    return formats.fixed(value, PLACES[show], 0)
+    return format_html("{}", formats.price(value) if show == PRICE else formats.fixed(value, PLACES[show], 0))
 
 
-def average(value: Decimal | None) -> str:
+@lru_cache(maxsize=20_000)
+def average(value: Decimal | None) -> SafeString:
     """A month's average: whole units, with a decimal where they are few."""
-    return formats.fixed(value, 0 if value is None or abs(value) >= FEW else 1, 0)
+    return format_html("{}", formats.fixed(value, 0 if value is None or abs(value) >= FEW else 1, 0))
 
 
 @lru_cache(maxsize=20_000)
 def exact(value: Decimal | None) -> str:
     """A value as JavaScript reads it: digits and a point, "" for a blank."""
     return "" if value is None else format(value.normalize(), "f") if value else "0"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What all rows of a page share, worked out once."""
+
+    show: str
+    keys: tuple[str, ...]
+    years: tuple[str, ...]
+    mandatory: int
+    looks: dict[str, str]
+    blank_kind: str
+
+    @classmethod
+    def of(cls, grid: Grid) -> "_Layout":
+        months = grid.cycle.periods
+        return cls(
+            show=grid.show,
+            keys=tuple(periods.key(month) for month in months),
+            years=tuple(" yr" if n and month.month == 1 else "" for n, month in enumerate(months)),
+            mandatory=grid.cycle.mandatory,
+            looks=PRICE_CLASSES if grid.show == PRICE else QUANTITY_CLASSES,
+            blank_kind={QUANTITY: "blank", PRICE: "price", REVENUE: ""}[grid.show],
+        )
+
+    @property
+    def side(self) -> str:
+        """How the figures before the months are written; beside prices stand quantities."""
+        return QUANTITY if self.show == PRICE else self.show
 
 
 @lru_cache(maxsize=20_000)
@@ -85,12 +115,8 @@ def table(grid: Grid) -> SafeString:
 
 def rows_html(grid: Grid, rows: Iterable[Row], first_index: int) -> SafeString:
     """Rows alone; `first_index` is the row's number in the whole table for people who hear it read."""
-    years = _year_breaks(grid)
-    return format_html_join("", "{}", ((_row(grid, row, index, years),) for index, row in enumerate(rows, first_index)))
-
-
-def _year_breaks(grid: Grid) -> tuple[bool, ...]:
-    return tuple(n > 0 and period.month == 1 for n, period in enumerate(grid.cycle.periods))
+    layout = _Layout.of(grid)
+    return format_html_join("", "{}", ((_row(layout, row, index),) for index, row in enumerate(rows, first_index)))
 
 
 def _long_numbers(grid: Grid) -> bool:
@@ -106,12 +132,12 @@ def _head(grid: Grid) -> SafeString:
         (
             (
                 "mand" if n < mandatory else "opt",
-                " yr" if breaks else "",
+                breaks,
                 f"{periods.long_label(period)}, {'must be answered' if n < mandatory else 'may stay blank'}",
                 f"{period:%b}",
                 period.year,
             )
-            for n, (period, breaks) in enumerate(zip(grid.cycle.periods, _year_breaks(grid), strict=True))
+            for n, (period, breaks) in enumerate(zip(grid.cycle.periods, _Layout.of(grid).years, strict=True))
         ),
     )
     average_head, last12, next12 = _HEADS[grid.show]
@@ -124,11 +150,12 @@ def _head(grid: Grid) -> SafeString:
     )  # fmt: skip
 
 
-def _row(grid: Grid, row: Row, index: int, years: Sequence[bool]) -> SafeString:
+def _row(layout: _Layout, row: Row, index: int) -> SafeString:
     """One line. For the scripts: data-line and data-rev (what a save names), data-ro (takes no text), data-uom,
-    data-base (what the earlier plan held) and data-covered (its months, when not all), data-other (the other of
-    quantity and price, one value when all are the same), data-source (where each of its 16 values came from)."""
-    line, show = row.line, grid.show
+    data-source (where each of its 16 values came from), data-base (what the earlier plan held), data-covered (its
+    months, when not all), data-other (the other of quantity and price) and data-psource (where the prices came from);
+    the last two are one value when all are the same."""
+    line, show = row.line, layout.show
     return format_html(
         '<tr class="g-row{dormant}" id="l{line}" aria-rowindex="{index}" data-line="{line}" data-rev="{revision}"'
         ' data-status="{status}" data-source="{source}"{extra}>'
@@ -141,21 +168,21 @@ def _row(grid: Grid, row: Row, index: int, years: Sequence[bool]) -> SafeString:
         revision=line.revision,
         status=line.status,
         source=line.price_source if show == PRICE else line.quantity_source,
-        extra=format_html_join("", ' data-{}="{}"', _extra(grid, row)),
+        extra=format_html_join("", ' data-{}="{}"', _extra(layout, row)),
         code=line.product.item_code,
         name=line.product.description,
         pills=pills(row),
         muted=" carried" if line.risk_is_default else "",
         risk=RISK_LABELS[line.risk_class],
         average=average(row.average),
-        last12=number(row.last12, QUANTITY if show == PRICE else show),
-        next12=number(grids.next_total(line, show), QUANTITY if show == PRICE else show) if line.live else "",
-        change=_change(row, show),
-        cells=format_html_join("", "{}", ((cell,) for cell in _cells(grid, row, years))),
+        last12=number(row.last12, layout.side),
+        next12=number(grids.next_total(line, show), layout.side) if line.live else "",
+        change=_change(row, layout),
+        cells=reduce(add, _cells(layout, row)),
     )
 
 
-def _extra(grid: Grid, row: Row) -> Iterable[tuple[str, str]]:
+def _extra(layout: _Layout, row: Row) -> Iterable[tuple[str, str]]:
     line = row.line
     yield "uom", line.product.uom
     if not row.editable:
@@ -164,10 +191,10 @@ def _extra(grid: Grid, row: Row) -> Iterable[tuple[str, str]]:
         yield "base", exact(row.earlier)
         if not all(row.covered):
             yield "covered", "".join("1" if known else "0" for known in row.covered)
-    if grid.show != REVENUE:
-        others = [exact(value) for value in (line.unit_price if grid.show == QUANTITY else line.quantity)]
-        yield "other", others[0] if len(set(others)) == 1 else ",".join(others)
-    if grid.show == QUANTITY and line.live:
+    if layout.show != REVENUE:
+        others = line.unit_price if layout.show == QUANTITY else line.quantity
+        yield "other", exact(others[0]) if len(set(others)) == 1 else ",".join(map(exact, others))
+    if layout.show == QUANTITY and line.live:
         yield "psource", line.price_source if len(set(line.price_source)) > 1 else line.price_source[0]
 
 
@@ -184,44 +211,43 @@ def pills(row: Row) -> SafeString:
     return format_html_join("", ' <span class="pill pill-{}" title="{}">{}</span>', words)
 
 
-def _change(row: Row, show: str) -> SafeString:
+@lru_cache(maxsize=5_000)
+def _change_cell(direction: str, text: str) -> SafeString:
+    return format_html('<td class="g-vs {}">{}</td>', direction, text)
+
+
+def _change(row: Row, layout: _Layout) -> SafeString:
     if row.earlier is None:
-        return format_html('<td class="g-vs">{}</td>', "new" if row.line.live else "")
-    change = grids.now_where_covered(row, show) - row.earlier
-    text = formats.signed(number(change, QUANTITY if show == PRICE else show))
-    return format_html('<td class="g-vs {}">{}</td>', formats.direction(change), text)
+        return _change_cell("flat", "new" if row.line.live else "")
+    change = grids.now_where_covered(row, layout.show) - row.earlier
+    return _change_cell(formats.direction(change), formats.signed(number(change, layout.side)))
 
 
-def _cells(grid: Grid, row: Row, years: Sequence[bool]) -> Iterable[SafeString]:
-    line, show, keys = row.line, grid.show, [periods.key(period) for period in grid.cycle.periods]
+def _cells(layout: _Layout, row: Row) -> Iterable[SafeString]:
+    line, show = row.line, layout.show
     troubled = {problem.position: problem.kind for problem in row.problems}
     values = grids.shown_values(line, show)
-    classes = PRICE_CLASSES if show == PRICE else QUANTITY_CLASSES
     source = line.price_source if show == PRICE else line.quantity_source
-    kind = {QUANTITY: "blank", PRICE: "price", REVENUE: ""}[show]
     read_only = " ro" if not row.editable and line.status in Line.INPUT else ""
+    places = PLACES[show]
     for n, value in enumerate(values):
-        look = classes[source[n]]
-        text = number(value, show)
-        if value is None:
-            look = ""
-            if troubled.get(n) == kind:
-                look, text = "missing", "?"
-            elif n >= grid.cycle.mandatory and show == QUANTITY:
-                look = "optional"
-        rounded = value is not None and show != REVENUE and value != round(value, PLACES[show])
-        yield _cell(
-            f"{' ' + look if look else ''}{' yr' if years[n] else ''}{read_only}",
-            text,
-            exact(value) if rounded else "",
-            f"l{line.pk}-{keys[n]}" if n in troubled else "",
-        )
+        kept = ""
+        if value is not None:
+            look, text = layout.looks[source[n]], number(value, show)
+            if show != REVENUE and value != round(value, places):
+                kept = exact(value)
+        elif troubled.get(n) == layout.blank_kind:
+            look, text = "missing", "?"
+        else:
+            look, text = "optional" if n >= layout.mandatory and show == QUANTITY else "", ""
+        classes = f" {look}{layout.years[n]}{read_only}" if look else f"{layout.years[n]}{read_only}"
+        yield _cell(classes, text, kept, f"l{line.pk}-{layout.keys[n]}" if n in troubled else "")
 
 
 def _fold(grid: Grid) -> SafeString:
     """The row that stands for the products without forecast: unfold them, or find one to add."""
     if not grid.dormant:
-        return format_html("")
+        return SafeString("")
     count = f"{grid.dormant} product{'' if grid.dormant == 1 else 's'} without forecast"
     return format_html(
         '<tr class="g-fold"><td colspan="{}"><div><a href="?show={}&amp;dormant=1" data-unfold data-count="{}">▸ {}</a>'
@@ -233,21 +259,14 @@ def _fold(grid: Grid) -> SafeString:
 
 
 def _total(grid: Grid, total: Total) -> SafeString:
-    show = QUANTITY if grid.show == PRICE else grid.show
+    layout = _Layout.of(grid)
     label = grid.customer.label if not total.uom else f"{grid.customer.label}, {total.uom}"
     if grid.show == PRICE:
         label = f"Average price, {total.uom}"
-    direction = formats.direction(total.change)
-    change = formats.signed(number(total.change, show))
-    years = _year_breaks(grid)
-    cells = format_html_join(
-        "",
-        '<td class="c{}">{}</td>',
-        ((" yr" if years[n] else "", number(value, grid.show)) for n, value in enumerate(total.cells)),
-    )
+    cells = [_cell(layout.years[n], number(value, grid.show), "", "") for n, value in enumerate(total.cells)]
     return format_html(
         '<tr class="g-total" data-uom="{}"><th scope="row" class="g-prod">{}</th><td class="g-risk"></td><td class="g-avg">{}</td>'
         '<td class="g-last12">{}</td><td class="g-next12">{}</td><td class="g-vs {}">{}</td>{}</tr>',
-        total.uom, label, average(total.average), number(total.last12, show), number(total.next12, show),
-        direction, change, cells,
+        total.uom, label, average(total.average), number(total.last12, layout.side), number(total.next12, layout.side),
+        formats.direction(total.change), formats.signed(number(total.change, layout.side)), reduce(add, cells),
     )  # fmt: skip

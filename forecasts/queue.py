@@ -81,6 +81,7 @@ def lines(user: Any, wanted: Wanted) -> Any:
         found = found.filter(owner=wanted.rep)
     if wanted.customer is not None:
         found = found.filter(customer=wanted.customer)
+    found = found.select_related("customer", "product", "owner", "decided_by")
     return with_money(found).order_by(*_order(wanted.sort), "pk")
 
 

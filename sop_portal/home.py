@@ -25,7 +25,7 @@ from sop_portal.first_steps import first_steps
 from sop_portal.lib.clock import portal_now
 
 # What `seed_demo` calls the company; the banner goes by it.
-DEMO_COMPANY = "Demo company"
+DEMO_COMPANY = "Demo Foods"
 # How many customers, decisions and imports the home page names.
 CUSTOMERS, DECISIONS, IMPORTS = 12, 8, 5
 

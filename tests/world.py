@@ -4,6 +4,10 @@ import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
 from audit.context import acting
 from cycles import services as cycle_services
 from forecasts import services
@@ -74,3 +78,16 @@ def close(world: SimpleNamespace) -> None:
 def publish(world: SimpleNamespace) -> None:
     with acting(world.admin, source="web"):
         world.cycle = cycle_services.publish_cycle(world.cycle.pk, by=world.admin)
+
+
+def count_queries(client: Client, address: str) -> int:
+    """How many queries a page costs; run-time settings, which are kept for a second, are not counted."""
+    with CaptureQueriesContext(connection) as caught:
+        assert client.get(address).status_code == 200
+    return sum("conf_setting" not in query["sql"] for query in caught.captured_queries)
+
+
+def next_transaction() -> None:
+    """Make the trail believe that a new transaction begins; a test itself runs in one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.tx', '', true)")

@@ -15,11 +15,14 @@ from forecasts.demo.words import FAMILIES, FORMS, GRADES, REGIONS, TRADES, TREES
 from masterdata.models import Budget, Customer, MatrixEntry, Price, Product, ProductGroup
 from sop_portal.accounts.models import User
 from sop_portal.accounts.services import create_user
+from sop_portal.lib import periods
 
 # Products at the end of the range that have no price yet, so that somebody has to find one.
 _UNPRICED = 3
 # Every n-th product was replaced by the one before it.
 _REPLACED_EVERY = 67
+# Months from the announcement of next year's prices to January.
+_NOTICE = 2
 
 
 class Company:
@@ -27,6 +30,7 @@ class Company:
 
     def __init__(self, size: Size, calendar: Calendar, password: str) -> None:
         self.size, self.calendar = size, calendar
+        self._announced = -1
         self._people(password)
         self._products()
         self._customers()
@@ -129,7 +133,7 @@ class Company:
             ],
             batch_size=2_000,
         )
-        first_january = [n for n in range(self.calendar.length) if self.calendar.month(n).month == 1]
+        januaries = [n for n in range(1, self.calendar.length) if self.calendar.month(n).month == 1]
         for pair, entry in zip(self.pairs, entries, strict=True):
             pair.entry_id, pair.customer_id, pair.product_id = entry.pk, entry.customer_id, entry.product_id
             pair.rep = self.rep_of[pair.customer]
@@ -144,20 +148,11 @@ class Company:
                 continue
             price = base * dice.uniform(0.9, 1.05)
             pair.prices = [(0, round(price, 2))]
-            for january in first_january:
+            for january in januaries:
                 price *= 1 + dice.uniform(0.0, 0.05)
                 pair.prices.append((january, round(price, 2)))
-        prices = copy_rows(
-            Price,
-            ("entry_id", "valid_from", "unit_price"),
-            (
-                (pair.entry_id, self.calendar.month(month), price)
-                for pair in self.pairs
-                for month, price in dict(pair.prices).items()
-            ),
-        )
         self._replace()
-        _record_matrix(prices)
+        _record_matrix()
 
     def _replace(self) -> None:
         """A few products gave way to another one: inactive, and dormant wherever they were bought."""
@@ -169,6 +164,20 @@ class Company:
         for pair in self.pairs:
             if pair.product in gone:
                 pair.live, pair.starts, pair.ends = False, 0, min(pair.ends, 8)
+
+    def announce_prices(self, month: int) -> None:
+        """Load the prices that are known in `month`: next year's are announced in November."""
+        since, self._announced = self._announced, month + _NOTICE
+        rows = [
+            (pair.entry_id, self.calendar.month(start), price)
+            for pair in self.pairs
+            for start, price in pair.prices
+            if since < start <= self._announced
+        ]
+        if rows:
+            copy_rows(Price, ("entry_id", "valid_from", "unit_price"), rows)
+            announced = periods.label(self.calendar.month(month))
+            record_load("price", f"announced-{month}", f"{len(rows):,} prices, known in {announced}", rows=len(rows))
 
     def write_budget(self) -> None:
         """Budgets of the calendar year in which the open cycle starts, and of the next.
@@ -199,8 +208,8 @@ class Company:
         record_load("budget", "demo", f"{count:,} budget rows", rows=count)
 
 
-def _record_matrix(prices: int) -> None:
-    """Entries of the trail for the matrix, which was loaded by the thousand, and one for the load of its prices."""
+def _record_matrix() -> None:
+    """Entries of the trail for the matrix, which was loaded by the thousand."""
     record_query(
         "matrix_created",
         "matrix",
@@ -210,4 +219,3 @@ def _record_matrix(prices: int) -> None:
         "JOIN masterdata_customer AS customer ON customer.id = entry.customer_id "
         "JOIN masterdata_product AS product ON product.id = entry.product_id",
     )
-    record_load("price", "demo", f"{prices:,} prices", rows=prices)

@@ -39,8 +39,10 @@ def write_history(company: Company) -> None:
         # A cycle opens in the month before its first period, when the sales of the month before that are in.
         _load_actuals(company, known, first - 1)
         known = first - 1
+        company.announce_prices(known)
         _Round(company, first, number).play()
     _load_actuals(company, known, size.months)
+    company.announce_prices(size.months)
 
 
 def _load_actuals(company: Company, first: int, until: int) -> None:

@@ -297,8 +297,8 @@ def write_summary(
             *((column, column, width) for column, (_, width) in enumerate(keys)),
             (unit, unit, 7), (lines, lines, 7), (volume, volume_sum - 1, 10), (volume_sum, volume_sum, 12),
             (weight, weight, 12), (unweighed, unweighed, 24), (sales, sales_sum - 1, 12), (sales_sum, sales_sum, 14),
-        ]  # fmt: skip
-    )
+        ]
+    )  # fmt: skip
     sheet.freeze(table.first_row, lines)
     sheet.filters(table.head_row, 0, table.last_row, sales_sum)
     sheet.page(wide=2, repeat_rows=(table.head_row, table.head_row), repeat_columns=(0, unit))

@@ -9,7 +9,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from cycles.models import Cycle
 from forecasts import queue, services
@@ -166,15 +166,17 @@ def _ticked(request: HttpRequest, refusal: DomainError | None) -> set[int]:
     return {line_id for line_id in ids if line_id is not None} - stale
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def decide(request: HttpRequest) -> HttpResponse:
-    """Approve, reject or return lines, each named with the revision that was seen.
+    """Approve, reject or return lines, each named with the revision that was seen; a GET only leads to the list.
 
     Fields: cycle; action approve, approve_all, reject or return; line or only ("line:revision"); comment; filters, the
-    parameters to come back to; digest, for approve_all, of the list that was seen; page "line" when sent from the page
-    of the one line.
+    parameters to come back to; digest, for approve_all, of the list that was seen; from "line" when sent from the page of
+    the one line.
     """
     _require_reviewer(request)
+    if request.method != "POST":
+        return _to_list(request.GET)
     cycle = get_object_or_404(Cycle.objects.visible_to(request.user), pk=_number(request.POST.get("cycle")) or 0)
     query = QueryDict(request.POST.get("filters", ""))
     from_line = request.POST.get("from") == "line"
@@ -184,10 +186,16 @@ def decide(request: HttpRequest) -> HttpResponse:
         sentence = _stale_sentence(request, refusal) if isinstance(refusal, StaleRevision) else refusal.detail
         if from_line:
             return show_line(request, _refs(request)[0].line_id, refusal=refusal, sentence=sentence)
+        # The page keeps its filters although its address is another one now.
+        request.GET = QueryDict(_kept(query))  # type: ignore[assignment]
         return _page(request, query, refusal, sentence)
     messages.success(request, f"{number} line{'' if number == 1 else 's'} {word}.")
     if from_line:
         return redirect("forecasts:line", _refs(request)[0].line_id)
+    return _to_list(query)
+
+
+def _to_list(query: Mapping[str, str]) -> HttpResponse:
     kept = _kept(query)
     return redirect(reverse("forecasts:review") + (f"?{kept}" if kept else ""))
 

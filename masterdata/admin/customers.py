@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from masterdata import services
-from masterdata.models import Customer, Delegation
+from masterdata.models import Customer, CustomerAlias, Delegation
+from masterdata.models.aliases import alias_key
 from sop_portal.accounts.models import User
 from sop_portal.lib.errors import DomainError
 
@@ -55,6 +56,43 @@ class AssignForm(forms.Form):
         field.queryset = User.objects.active().with_permission(services.FORECASTS).order_by("full_name", "pk")
 
 
+class AliasForm(forms.ModelForm):
+    """A name from old workbooks; each stands for one customer only."""
+
+    class Meta:
+        model = CustomerAlias
+        fields = ("name",)
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        taken = CustomerAlias.objects.filter(key=alias_key(name)).exclude(pk=self.instance.pk).first()
+        if taken is not None:
+            raise ValidationError(f"Workbooks already use this name for {taken.customer}; remove it there first.")
+        return name
+
+
+class AliasInline(admin.TabularInline):
+    """What old workbooks call the customer; whoever may change the customer may correct it."""
+
+    model = CustomerAlias
+    form = AliasForm
+    verbose_name = "name in old workbooks"
+    verbose_name_plural = "names in old workbooks"
+    extra = 0
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("masterdata.change_customer"))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_view_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_view_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_view_permission(request)
+
+
 @admin.register(Customer)
 class CustomerAdmin(admin.ModelAdmin):
     form = CustomerForm
@@ -68,6 +106,7 @@ class CustomerAdmin(admin.ModelAdmin):
     autocomplete_fields = ("sales_rep", "replaced_by")
     ordering = ("name", "pk")
     actions = ("assign",)
+    inlines = (AliasInline,)
     fieldsets = (
         (None, {"fields": ("customer_id", "name", "short_name", "sales_rep", "default_risk_class", "is_active")}),
         ("Where it belongs", {"fields": ("region", "territory", "corporate_group", "is_prospect", "replaced_by")}),

@@ -59,7 +59,7 @@ def test_a_cycle_starts_with_a_month_and_closes_after_it_opens(admin):
 def test_only_one_cycle_is_open(admin):
     open_cycle(by=admin)
     second = make_cycle(by=admin, first_period=FEB)
-    with pytest.raises(Conflict, match="S&OP Jan 2027 is still open; close it before opening S&OP Feb 2027."):
+    with pytest.raises(Conflict, match="S&OP Jan 2027 is still open; close it before opening S&OP Feb 2027"):
         act("open_cycle", second.pk, by=admin)
 
 

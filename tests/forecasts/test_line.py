@@ -4,8 +4,6 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from audit.context import acting
@@ -14,7 +12,7 @@ from forecasts.models import Line
 from masterdata.models import Product
 from masterdata.services import assign_customers
 from tests.factories import answer, make_cycle, ref
-from tests.world import COMMENT, close, decided, make_world, publish, submitted
+from tests.world import COMMENT, close, count_queries, decided, make_world, publish, submitted
 
 pytestmark = pytest.mark.django_db
 JAN, FEB, APR28 = dt.date(2027, 1, 1), dt.date(2027, 2, 1), dt.date(2028, 4, 1)
@@ -142,19 +140,13 @@ def test_htmx_gets_the_short_form(client, world):
 def test_the_number_of_queries_does_not_grow_with_versions(client, world):
     line = world.lines[0]
     client.force_login(world.manager)
-
-    def queries():
-        with CaptureQueriesContext(connection) as caught:
-            client.get(url(line))
-        return len(caught)
-
     submitted([line])
     client.get(url(line))
-    few = queries()
+    few = count_queries(client, url(line))
     decided("reject", [line], world.manager)
     answer(line, 9)
     submitted([line], 9)
-    assert queries() == few
+    assert count_queries(client, url(line)) == few
 
 
 def test_a_missed_line_tells_what_the_plan_uses(client, world):

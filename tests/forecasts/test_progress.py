@@ -22,7 +22,7 @@ def of(world, rep=None):
 
 def test_lines_are_counted_where_they_stand():
     world = make_world(lines=7)
-    blank, full, waiting, approved, rejected, returned, revised = world.lines
+    _blank, full, waiting, approved, rejected, returned, revised = world.lines
     for line in (full, waiting, approved, rejected, returned, revised):
         answer(line, 5)
     submitted([waiting, approved, rejected, returned, revised], 6)

@@ -4,15 +4,13 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from audit.context import acting
 from forecasts import queue, services
 from forecasts.models import Line
 from tests.factories import answer, make_actual, make_customer, make_cycle, make_entry, make_user, open_cycle, ref
-from tests.world import COMMENT, close, decided, make_world, publish, submitted
+from tests.world import COMMENT, close, count_queries, decided, make_world, publish, submitted
 
 pytestmark = pytest.mark.django_db
 REVIEW = reverse("forecasts:review")
@@ -185,19 +183,14 @@ def test_closed_and_open_cycles_are_reviewed_side_by_side(client, world, manager
 
 
 def test_pages_hold_100_lines_at_a_constant_number_of_queries(client, world, monkeypatch):
-    def queries():
-        with CaptureQueriesContext(connection) as caught:
-            assert client.get(REVIEW).status_code == 200
-        return len(caught)
-
     submitted(world.lines[:1])
     client.force_login(world.manager)
     client.get(REVIEW)
-    few = queries()
+    few = count_queries(client, REVIEW)
     submitted(world.lines[1:])
     decided("reject", world.lines[1:2], world.manager)
     submitted(world.lines[1:2], 70)
-    assert queries() == few
+    assert count_queries(client, REVIEW) == few
     monkeypatch.setattr(queue, "PER_PAGE", 2)
     answer = client.get(REVIEW)
     assert len(listed(answer)) == 2 and "1 to 2 of 3 lines" in text(answer)
@@ -259,6 +252,13 @@ def test_reject_and_return_need_a_comment(client, world, manager, action, become
     assert world.lines[0].decision_comment == COMMENT
 
 
+def test_after_a_refusal_the_filters_are_still_there(client, world, manager):
+    refused = post(client, world, "reject", world.lines[:1], filters=f"rep={world.rep.pk}&sort=line")
+    page = text(refused)
+    assert f'<option value="{world.rep.pk}" selected>' in page
+    assert f'href="?rep={world.rep.pk}&amp;sort=-line"' in page
+
+
 def test_a_refused_comment_is_kept(client, world, manager):
     long = "x" * 2001
     refused = post(client, world, "reject", world.lines[:1], comment=long)
@@ -301,6 +301,7 @@ def test_nobody_decides_what_they_submitted(client, world):
     answer(world.lines[0], 5)
     with acting(world.admin, source="web"):
         services.submit_lines(world.cycle.pk, [ref(world.lines[0])], by=world.admin)
+    world.lines[0].refresh_from_db()
     client.force_login(world.admin)
     page = client.get(REVIEW)
     assert "so somebody else decides" in text(page) and pair(world.lines[0]) not in text(page)
@@ -309,8 +310,9 @@ def test_nobody_decides_what_they_submitted(client, world):
     assert queue.waiting(world.admin).count() == 0 and queue.waiting(world.manager).count() == 1
 
 
-def test_a_get_does_not_decide(client, world, manager):
-    assert client.get(DECIDE, {"cycle": world.cycle.pk, "only": pair(world.lines[0])}).status_code == 405
+def test_a_get_does_not_decide_but_leads_to_the_list(client, world, manager):
+    answer = client.get(DECIDE, {"cycle": world.cycle.pk, "only": pair(world.lines[0]), "sort": "-line"})
+    assert answer["Location"] == f"{REVIEW}?cycle={world.cycle.pk}&sort=-line"
     assert status(*world.lines) == ["submitted"] * 3
 
 
