@@ -44,7 +44,8 @@ class CycleQuerySet(TrackedQuerySet):
     def lock_exclusive(self, cycle_id: int) -> "Cycle":
         """Wait for all writers of this cycle's lines, keep new ones out, and read the cycle after that."""
         _advisory_lock("pg_advisory_xact_lock", cycle_id)
-        return self.select_for_update().get(pk=cycle_id)
+        cycle: Cycle = self.select_for_update().get(pk=cycle_id)
+        return cycle
 
 
 def _advisory_lock(function: str, cycle_id: int) -> None:

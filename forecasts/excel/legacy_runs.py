@@ -70,7 +70,7 @@ def label_of(file_name: str) -> str:
     return "".join(character for character in name if bad_character(character) is None)[-255:] or "workbook"
 
 
-def check_upload(file_name: str, chunks: Iterable[bytes], *, rep: User | None, by: User) -> ImportRun:
+def check_upload(file_name: str, chunks: Iterable[bytes], *, rep: User | None, by: Any) -> ImportRun:
     """Keep an uploaded workbook and try it out: what it holds, what would change, nothing written.
 
     A file that cannot be read is recorded as a refused run, with the sentence.
@@ -101,7 +101,7 @@ def check_upload(file_name: str, chunks: Iterable[bytes], *, rep: User | None, b
     return run
 
 
-def apply_run(run_id: int, *, by: User) -> ImportRun:
+def apply_run(run_id: int, *, by: Any) -> ImportRun:
     """Apply a checked upload, all or nothing. Applying it again changes nothing."""
     require_importer(by)
     with transaction.atomic():

@@ -45,7 +45,7 @@ class Delegation(models.Model):
     from_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="delegations_given")
     to_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="delegations_received")
     all_customers = models.BooleanField(default=True)
-    customers = models.ManyToManyField("Customer", blank=True, related_name="delegations")
+    customers: models.ManyToManyField = models.ManyToManyField("Customer", blank=True, related_name="delegations")
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField()
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
