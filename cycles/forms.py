@@ -64,8 +64,8 @@ class CycleForm(forms.Form):
     )  # fmt: skip
 
     def __init__(self, *args: Any, cycle: Cycle | None = None, **kwargs: Any) -> None:
-        initial = _of_cycle(cycle) if cycle else _proposed()
-        super().__init__(*args, initial=initial, **kwargs)
+        initial = kwargs["initial"] = _of_cycle(cycle) if cycle else _proposed()
+        super().__init__(*args, **kwargs)
         field: Any = self.fields["first_period"]
         field.offer(periods.first_of_month(portal_now().date()), initial["first_period"], self._typed_month())
 

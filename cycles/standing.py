@@ -62,7 +62,7 @@ class Undecided:
 
 def by_rep(cycle_ids: Iterable[int], user: Any) -> dict[int, dict[int | None, Counts]]:
     """Cycle -> rep -> counts of the lines that `user` may read; a cycle without lines is missing."""
-    answers = standing_asked.send(sender=Cycle, cycle_ids=list(cycle_ids), user=user)
+    answers: Any = standing_asked.send(sender=Cycle, cycle_ids=list(cycle_ids), user=user)
     return answers[0][1] if answers else {}
 
 
@@ -73,5 +73,5 @@ def total(counts: Iterable[Counts]) -> Counts:
 
 def undecided(cycle: Cycle, user: Any, limit: int) -> tuple[int, Sequence[Undecided]]:
     """How many live lines of a closed cycle nobody decided, and the first `limit` of them."""
-    answers = undecided_asked.send(sender=Cycle, cycle=cycle, user=user, limit=limit)
+    answers: Any = undecided_asked.send(sender=Cycle, cycle=cycle, user=user, limit=limit)
     return answers[0][1] if answers else (0, [])

@@ -141,7 +141,7 @@ def _preview(form: CycleForm) -> dict[str, Any]:
     """The cycle as it would be with what the form says now; parts that make no sense yet are left out."""
     if form.is_bound:
         form.is_valid()
-        values = form.cleaned_data
+        values: Any = form.cleaned_data
     else:
         values = form.initial
     first, closes_at = values.get("first_period"), values.get("closes_at")
@@ -185,7 +185,7 @@ def cycle_close(request: HttpRequest, pk: int) -> HttpResponse:
 def _reason(request: HttpRequest) -> str:
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        raise Refused({"reason": " ".join(form.errors["reason"])})
+        raise Refused({"reason": " ".join(map(str, form.errors["reason"]))})
     return str(form.cleaned_data["reason"])
 
 

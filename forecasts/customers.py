@@ -95,7 +95,9 @@ def _own_only(user: Any) -> bool:
 
 
 def _reps(lines: Any) -> list[tuple[str, str]]:
-    rows = lines.filter(owner__isnull=False).order_by("owner__full_name", "owner").values_list("owner", "owner__full_name")
+    rows = (
+        lines.filter(owner__isnull=False).order_by("owner__full_name", "owner").values_list("owner", "owner__full_name")
+    )
     return [(str(pk), name) for pk, name in rows.distinct()]
 
 

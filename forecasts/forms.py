@@ -170,4 +170,4 @@ class CellForm:
 
 def posted(request: HttpRequest) -> dict[str, str]:
     """The fields of a plain form, the last one winning, without characters that no field can hold."""
-    return {key: value.replace("\x00", "") for key, value in request.POST.items()}
+    return {key: str(value).replace("\x00", "") for key, value in request.POST.items()}

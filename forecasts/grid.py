@@ -3,8 +3,7 @@
 The page (`grid_html.py`), the form without JavaScript and the summary before submitting all read it here.
 """
 
-import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, Subquery, Sum
 
 from cycles.models import Cycle, Participant
+from forecasts.figures import HANDED_IN
 from forecasts.models import Line, QuantitySource, Snapshot
 from forecasts.services.moves import Problem, problems
 from forecasts.services.opening import LOOK_BACK, sold_since
@@ -52,6 +52,11 @@ class Row:
     covered: tuple[bool, ...] = ()
 
     @property
+    def ready(self) -> bool:
+        """Whether the line is handed in, or could be as it stands."""
+        return self.line.status in HANDED_IN or (self.line.status == Line.Status.DRAFT and not self.problems)
+
+    @property
     def sent_back(self) -> bool:
         """Whether a manager said what to change and the line was not handed in again since."""
         return bool(self.line.decision_comment) and self.line.status in Line.INPUT
@@ -67,23 +72,16 @@ class Grid:
     rows: list[Row]
     dormant_rows: list[Row]
     live: int
+    ready: int
     dormant: int
     page: int
     pages: int
     closed_because: str
     recallable: list[Line] = field(default_factory=list)
-    previous: int | None = None
-    next: int | None = None
 
     @property
     def all_rows(self) -> list[Row]:
         return self.rows + self.dormant_rows
-
-    @property
-    def ready(self) -> int:
-        """Live lines of this page that are handed in or could be."""
-        return sum(1 for row in self.rows if row.line.status not in Line.INPUT or
-                   (row.line.status == Line.Status.DRAFT and not row.problems))  # fmt: skip
 
     @property
     def can_edit(self) -> bool:
@@ -138,9 +136,18 @@ def load(
     folded = _folded(everything, find) if dormant or find else Line.objects.none()
     folded_rows = [_row(line, cycle, customer) for line in folded[:page_lines]]
     grid = Grid(
-        cycle=cycle, customer=customer, show=show, rows=shown, dormant_rows=folded_rows, live=len(live),
-        dormant=dormant_count, page=page, pages=pages, closed_because=_closed_because(user, cycle, live + folded_rows),
-    )  # fmt: skip
+        cycle=cycle,
+        customer=customer,
+        show=show,
+        rows=shown,
+        dormant_rows=folded_rows,
+        live=len(live),
+        ready=sum(row.ready for row in live),
+        dormant=dormant_count,
+        page=page,
+        pages=pages,
+        closed_because=_closed_because(user, cycle, live + folded_rows),
+    )
     for row in grid.all_rows:
         row.editable = row.editable and not grid.closed_because
     if not grid.closed_because:
@@ -157,7 +164,7 @@ def dormant_rows(user: Any, cycle: Cycle, customer: Customer, *, show: str, find
     folded = _folded(lines_of(user, cycle, customer), find)[:limit]
     rows = [_row(line, cycle, customer) for line in folded]
     because = _closed_because(user, cycle, rows)
-    grid = Grid(cycle, customer, show, [], rows, 0, len(rows), 1, 1, because)
+    grid = Grid(cycle, customer, show, [], rows, 0, 0, len(rows), 1, 1, because)
     for row in rows:
         row.editable = row.editable and not because
     _add_sold(user, grid)
@@ -198,7 +205,7 @@ def _closed_because(user: Any, cycle: Cycle, rows: Sequence[Row]) -> str:
     if not own:
         return "You can read these lines but not change them." if rows else ""
     try:
-        require_input(cycle, own, max(line.now for line in own))
+        require_input(cycle, own, max(line.now for line in own))  # type: ignore[attr-defined]
     except Conflict as conflict:
         return conflict.detail
     return ""
@@ -236,19 +243,19 @@ def _add_earlier(grid: Grid) -> None:
         covered = tuple(letter == QuantitySource.CARRIED.value for letter in source[:mandatory])
         if not any(covered):
             continue
-        values = [
-            (q or 0) * (p or 0) if grid.show == REVENUE else (q or 0)
-            for q, p in zip(quantity[:mandatory], price[:mandatory], strict=True)
-        ]
         row = lines[line_id]
         row.covered = covered
-        row.earlier = sum((v for v, known in zip(values, covered, strict=True) if known), Decimal(0))
+        row.earlier = _sum(
+            q * ((p or 0) if grid.show == REVENUE else 1)
+            for q, p, known in zip(quantity[:mandatory], price[:mandatory], covered, strict=True)
+            if known and q is not None
+        )
 
 
 def now_where_covered(row: Row, show: str) -> Decimal:
     """The line's sum over the months that the earlier plan covered, to compare with `row.earlier`."""
     cells = zip(shown_values(row.line, QUANTITY if show == PRICE else show), row.covered, strict=False)
-    return sum((value or Decimal(0) for value, known in cells if known), Decimal(0))
+    return _sum(value for value, known in cells if known)
 
 
 def shown_values(line: Line, show: str) -> list[Decimal | None]:
@@ -266,7 +273,7 @@ def shown_values(line: Line, show: str) -> list[Decimal | None]:
 def next_total(line: Line, show: str) -> Decimal:
     """The sum over the mandatory months, of revenue when that is shown, else of quantity."""
     values = shown_values(line, REVENUE if show == REVENUE else QUANTITY)
-    return sum((value for value in values[: line.cycle.mandatory] if value is not None), Decimal(0))
+    return _sum(values[: line.cycle.mandatory])
 
 
 @dataclass
@@ -292,35 +299,28 @@ def totals(grid: Grid) -> list[Total]:
     return [_total(uom, rows, grid) for uom, rows in sorted(kinds.items())]
 
 
+def _sum(values: Iterable[Decimal | None]) -> Decimal:
+    return sum((value for value in values if value is not None), Decimal(0))
+
+
 def _total(uom: str, rows: Sequence[Row], grid: Grid) -> Total:
-    size = grid.cycle.horizon
+    shown = [shown_values(row.line, REVENUE if grid.show == PRICE else grid.show) for row in rows]
+    cells: list[Decimal | None] = [_sum(values[n] for values in shown) for n in range(grid.cycle.horizon)]
     if grid.show == PRICE:
-        money = [sum((shown_values(row.line, REVENUE)[n] or 0 for row in rows), Decimal(0)) for n in range(size)]
-        priced = [
-            sum((row.line.quantity[n] or 0 for row in rows if row.line.unit_price[n] is not None), Decimal(0))
-            for n in range(size)
-        ]
-        cells: list[Decimal | None] = [m / q if q else None for m, q in zip(money, priced, strict=True)]
-    else:
-        shown = [shown_values(row.line, grid.show) for row in rows]
-        cells = [sum((values[n] or 0 for values in shown), Decimal(0)) for n in range(size)]
+        cells = [_average_price(rows, n, money) for n, money in enumerate(cells)]
     compared = [row for row in rows if row.earlier is not None]
-    change = sum((now_where_covered(row, grid.show) - (row.earlier or 0) for row in compared), Decimal(0))
+    change = _sum(now_where_covered(row, grid.show) for row in compared) - _sum(row.earlier for row in compared)
     return Total(
         uom,
-        sum((row.average or 0 for row in rows), Decimal(0)),
-        sum((row.last12 or 0 for row in rows), Decimal(0)),
-        sum((next_total(row.line, grid.show) for row in rows), Decimal(0)),
+        _sum(row.average for row in rows),
+        _sum(row.last12 for row in rows),
+        _sum(next_total(row.line, grid.show) for row in rows),
         change if compared else None,
         cells,
     )
 
 
-def position_of(cycle: Cycle, key: str) -> int | None:
-    """The position of the period written YYYY-MM in the horizon, or None."""
-    try:
-        period: dt.date = periods.parse(key)
-    except ValueError:
-        return None
-    position = periods.between(cycle.first_period, period)
-    return position if 0 <= position < cycle.horizon else None
+def _average_price(rows: Sequence[Row], n: int, money: Decimal | None) -> Decimal | None:
+    """The price of month `n` over lines, weighted by their quantities; None when nothing with a price is planned."""
+    quantity = _sum(row.line.quantity[n] for row in rows if row.line.unit_price[n] is not None)
+    return money / quantity if money is not None and quantity else None

@@ -59,7 +59,10 @@ def _risk(row: Row, form: CellForm) -> SafeString:
         ((value, " selected" if value == form.risk(row) else "", label) for value, label in RISK_CLASSES),
     )
     return format_html(
-        '<select name="k-{}" aria-label="Risk class of {}">{}</select>', row.line.pk, row.line.product.description, options
+        '<select name="k-{}" aria-label="Risk class of {}">{}</select>',
+        row.line.pk,
+        row.line.product.description,
+        options,
     )
 
 

@@ -4,7 +4,7 @@ Every piece goes through format_html, which escapes. Class names are those of st
 reads the data attributes, whose meaning stands beside `_row`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache, reduce
@@ -20,20 +20,43 @@ from masterdata.models.customers import RISK_LABELS
 from sop_portal.accounts import formats
 from sop_portal.lib import periods
 
-QUANTITY_CLASSES = {"c": "carried", "b": "baseline", "e": "entered", "u": "uploaded", "a": "api", "l": "legacy", NONE: ""}
+QUANTITY_CLASSES = {
+    "c": "carried",
+    "b": "baseline",
+    "e": "entered",
+    "u": "uploaded",
+    "a": "api",
+    "l": "legacy",
+    NONE: "",
+}
 PRICE_CLASSES = QUANTITY_CLASSES | {"m": "carried", "p": "carried"}
 # Columns before the periods.
 FIXED_COLUMNS = 6
+# From here on a number needs a wider column.
+WIDE = 100_000
 # Averages below this show a decimal.
 FEW = 10
 PLACES = {QUANTITY: 2, PRICE: 4, REVENUE: 0}
 
-_STATUS_LEVEL = {Line.Status.SUBMITTED: "ok", Line.Status.APPROVED: "ok", Line.Status.REJECTED: "warn", Line.Status.MISSED: "warn"}
+_STATUS_LEVEL = {
+    Line.Status.SUBMITTED: "ok",
+    Line.Status.APPROVED: "ok",
+    Line.Status.REJECTED: "warn",
+    Line.Status.MISSED: "warn",
+}
 _VERSUS = "The next 12 months against the plan this cycle started from, over the months that plan covered"
 _HEADS = {
     QUANTITY: ("Average of the last 3 months sold", "Sold in the last 12 months", "The next 12 months"),
-    PRICE: ("Average quantity of the last 3 months sold", "Quantity sold in the last 12 months", "Quantity of the next 12 months"),
-    REVENUE: ("Average amount of the last 3 months sold", "Amount sold in the last 12 months", "Revenue of the next 12 months"),
+    PRICE: (
+        "Average quantity of the last 3 months sold",
+        "Quantity sold in the last 12 months",
+        "Next 12 months in quantity",
+    ),
+    REVENUE: (
+        "Average amount of the last 3 months sold",
+        "Amount sold in the last 12 months",
+        "Next 12 months in money",
+    ),
 }
 
 
@@ -97,11 +120,12 @@ def _cell(classes: str, text: str, kept: str, anchor: str) -> SafeString:
 
 def table(grid: Grid) -> SafeString:
     """The whole table: head, live rows, the fold of dormant lines, totals."""
+    sums = grids.totals(grid)
     return format_html(
         '<table class="grid{wide}" aria-rowcount="{rows}" aria-colcount="{columns}">'
         '<caption class="visually-hidden">{caption}</caption>{head}'
         "<tbody>{body}{fold}{dormant}</tbody><tfoot>{foot}</tfoot></table>",
-        wide=" wide" if grid.show == REVENUE or _long_numbers(grid) else "",
+        wide=_widths(grid, sums),
         rows=2 + grid.live + grid.dormant,
         columns=FIXED_COLUMNS + grid.cycle.horizon,
         caption=f"{grid.show.capitalize()} of {grid.customer.label} in {grid.cycle}",
@@ -109,7 +133,7 @@ def table(grid: Grid) -> SafeString:
         body=rows_html(grid, grid.rows, 2 + (grid.page - 1) * grids.PAGE_LINES),
         fold=_fold(grid),
         dormant=rows_html(grid, grid.dormant_rows, 2 + grid.live),
-        foot=format_html_join("", "{}", ((_total(grid, total),) for total in grids.totals(grid))),
+        foot=format_html_join("", "{}", ((_total(grid, total),) for total in sums)),
     )
 
 
@@ -119,9 +143,14 @@ def rows_html(grid: Grid, rows: Iterable[Row], first_index: int) -> SafeString:
     return format_html_join("", "{}", ((_row(layout, row, index),) for index, row in enumerate(rows, first_index)))
 
 
-def _long_numbers(grid: Grid) -> bool:
-    longest = Decimal(100_000)
-    return grid.show != PRICE and any(value and value >= longest for row in grid.rows for value in row.line.quantity)
+def _widths(grid: Grid, sums: Sequence[Total]) -> str:
+    """Classes that give long numbers room: `wide` for the months, `long` for the sums before them."""
+    if grid.show == PRICE:
+        largest = max((value or 0 for row in grid.rows for value in row.line.unit_price), default=0)
+    else:
+        largest = max((value or 0 for total in sums for value in total.cells), default=0)
+    side = max((max(total.last12, total.next12) for total in sums), default=0)
+    return (" wide" if largest >= WIDE else "") + (" long" if side >= WIDE else "")
 
 
 def _head(grid: Grid) -> SafeString:
@@ -143,8 +172,8 @@ def _head(grid: Grid) -> SafeString:
     average_head, last12, next12 = _HEADS[grid.show]
     return format_html(
         '<thead><tr><th scope="col" class="g-prod">Product</th><th scope="col" class="g-risk">Risk</th>'
-        '<th scope="col" class="g-avg" title="{}">Avg 3 mo</th><th scope="col" class="g-last12" title="{}">Last 12</th>'
-        '<th scope="col" class="g-next12" title="{}">Next 12</th><th scope="col" class="g-vs" title="{}">vs last cycle</th>'
+        '<th scope="col" class="g-avg" title="{}">Avg 3&nbsp;mo</th><th scope="col" class="g-last12" title="{}">Last&nbsp;12</th>'
+        '<th scope="col" class="g-next12" title="{}">Next&nbsp;12</th><th scope="col" class="g-vs" title="{}">vs last cycle</th>'
         "{}</tr></thead>",
         average_head, last12, next12, _VERSUS, months,
     )  # fmt: skip
@@ -159,7 +188,8 @@ def _row(layout: _Layout, row: Row, index: int) -> SafeString:
     return format_html(
         '<tr class="g-row{dormant}" id="l{line}" aria-rowindex="{index}" data-line="{line}" data-rev="{revision}"'
         ' data-status="{status}" data-source="{source}"{extra}>'
-        '<th scope="row" class="g-prod" title="{name}"><span class="code">{code}</span> <span class="name">{name}</span>{pills}</th>'
+        '<th scope="row" class="g-prod" title="{name}"><span class="code">{code}</span>'
+        ' <span class="name">{name}</span>{pills}</th>'
         '<td class="g-risk{muted}">{risk}</td><td class="g-avg">{average}</td><td class="g-last12">{last12}</td>'
         '<td class="g-next12">{next12}</td>{change}{cells}</tr>',
         dormant="" if line.live else " is-dormant",
@@ -217,7 +247,7 @@ def _change_cell(direction: str, text: str) -> SafeString:
 
 
 def _change(row: Row, layout: _Layout) -> SafeString:
-    if row.earlier is None:
+    if row.earlier is None or not row.line.live:
         return _change_cell("flat", "new" if row.line.live else "")
     change = grids.now_where_covered(row, layout.show) - row.earlier
     return _change_cell(formats.direction(change), formats.signed(number(change, layout.side)))
@@ -232,6 +262,7 @@ def _cells(layout: _Layout, row: Row) -> Iterable[SafeString]:
     places = PLACES[show]
     for n, value in enumerate(values):
         kept = ""
+        text: str
         if value is not None:
             look, text = layout.looks[source[n]], number(value, show)
             if show != REVENUE and value != round(value, places):
@@ -263,9 +294,12 @@ def _total(grid: Grid, total: Total) -> SafeString:
     label = grid.customer.label if not total.uom else f"{grid.customer.label}, {total.uom}"
     if grid.show == PRICE:
         label = f"Average price, {total.uom}"
-    cells = [_cell(layout.years[n], number(value, grid.show), "", "") for n, value in enumerate(total.cells)]
+    # An average of prices says no more with four decimals than with two.
+    shown = total.cells if grid.show != PRICE else [value and round(value, 2) for value in total.cells]
+    cells = [_cell(layout.years[n], number(value, grid.show), "", "") for n, value in enumerate(shown)]
     return format_html(
-        '<tr class="g-total" data-uom="{}"><th scope="row" class="g-prod">{}</th><td class="g-risk"></td><td class="g-avg">{}</td>'
+        '<tr class="g-total" data-uom="{}"><th scope="row" class="g-prod">{}</th><td class="g-risk"></td>'
+        '<td class="g-avg">{}</td>'
         '<td class="g-last12">{}</td><td class="g-next12">{}</td><td class="g-vs {}">{}</td>{}</tr>',
         total.uom, label, average(total.average), number(total.last12, layout.side), number(total.next12, layout.side),
         formats.direction(total.change), formats.signed(number(total.change, layout.side)), reduce(add, cells),

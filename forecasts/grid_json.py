@@ -167,12 +167,15 @@ def _value(raw: Any, where: str) -> str | Decimal | None:
 # --- Numbers --------------------------------------------------------------------------------------------------------
 
 
-def read_numbers(edits: Sequence[TypedEdit], mark: DecimalMark, lines: Any) -> tuple[list[LineEdit], list[dict[str, Any]]]:
+def read_numbers(
+    edits: Sequence[TypedEdit], mark: DecimalMark, lines: Any
+) -> tuple[list[LineEdit], list[dict[str, Any]]]:
     """The edits with their numbers read, and notes on texts that could have been read in two ways.
 
     lines: the queryset that may be named in refusals. Raises Refused with position -> sentence, and `cells`.
     """
-    found, ambiguous, bad = [], [], {}
+    found, ambiguous = [], []
+    bad: dict[int, list[tuple[TypedCell, str]]] = {}
     for position, edit in enumerate(edits):
         values: dict[str, dict[dt.date, Decimal | None]] = {QUANTITY: {}, PRICE: {}}
         for cell in edit.cells:
@@ -237,7 +240,11 @@ def line_answer(line: Line) -> dict[str, Any]:
         "risk_class": line.risk_class,
         "risk_is_default": line.risk_is_default,
         "problems": [
-            {"period": periods.key(line.cycle.periods[problem.position]), "kind": problem.kind, "sentence": problem.sentence}
+            {
+                "period": periods.key(line.cycle.periods[problem.position]),
+                "kind": problem.kind,
+                "sentence": problem.sentence,
+            }
             for problem in problems(line)
         ]
         if line.live

@@ -46,7 +46,7 @@ def handed_in(lines: Any) -> Counts:
 
 def by_rep(cycle_ids: Iterable[int], user: Any) -> dict[int, dict[int | None, Counts]]:
     """Cycle -> owner -> counts of the lines that `user` may read, in one query."""
-    rows = (
+    rows: Any = (
         Line.objects.visible_to(user).live().filter(cycle__in=list(cycle_ids)).order_by()
         .values("cycle_id", "owner_id").annotate(**_COUNTS)
     )  # fmt: skip

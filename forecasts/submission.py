@@ -149,7 +149,10 @@ def summary(user: Any, scope: Scope, chosen: set[int] | None = None) -> Summary:
         .defer("baseline", "baseline_low", "baseline_high")
         .order_by(F("customer__name"), "customer_id", "product__item_code", "pk")
     )
-    ready, blocked, submitted, approved = [], [], [], 0
+    ready: list[Candidate] = []
+    blocked: list[Candidate] = []
+    submitted: list[Candidate] = []
+    approved = 0
     for line in rows:
         line.cycle = scope.cycle
         if line.status == Line.Status.DRAFT:
@@ -166,15 +169,15 @@ def summary(user: Any, scope: Scope, chosen: set[int] | None = None) -> Summary:
 
 def answer_zero(scope: Scope, refs: Iterable[LineRef], *, by: Any) -> int:
     """Answer 0 in every blank mandatory cell of the lines; returns how many cells that were."""
-    refs = {ref.line_id: ref for ref in refs}
-    lines = scope.lines.filter(pk__in=list(refs)).select_related("product")
+    revisions = {ref.line_id: ref.revision for ref in refs}
+    lines = scope.lines.filter(pk__in=list(revisions)).select_related("product")
     edits = []
     for line in lines:
         line.cycle = scope.cycle
         blanks = [problem for problem in problems(line) if problem.kind == "blank"]
         cells = {scope.cycle.periods[problem.position]: Decimal(0) for problem in blanks}
         if cells:
-            edits.append(LineEdit(line.pk, refs[line.pk].revision, cells))
+            edits.append(LineEdit(line.pk, revisions[line.pk], cells))
     set_cells(scope.cycle.pk, edits, by=by)
     return sum(len(edit.quantity) for edit in edits)
 
@@ -184,7 +187,7 @@ def _number(text: str) -> int | None:
 
 
 def _months(found: Sequence[Any]) -> str:
-    """"January to March 2027" for months in a row, else their list."""
+    """ "January to March 2027" for months in a row, else their list."""
     if len(found) > 2 and periods.between(found[0], found[-1]) == len(found) - 1:
         return f"{periods.label(found[0])} to {periods.label(found[-1])}"
     names = [periods.label(month) for month in found]

@@ -2,19 +2,9 @@
 
 from django.urls import path
 
-from forecasts.views import consolidated, grid, line, review, submit
+from forecasts.views import consolidated, grid, legacy, line, review, submit
 
 app_name = "forecasts"
-
-try:
-    from forecasts.views import legacy
-
-    legacy_urls = [
-        path("imports/legacy/", legacy.legacy_upload, name="legacy_upload"),
-        path("imports/legacy/<int:pk>/", legacy.legacy_run, name="legacy_run"),
-    ]
-except ImportError:
-    legacy_urls = []
 
 urlpatterns = [
     path("forecast/", grid.customer_list, name="list"),
@@ -28,5 +18,6 @@ urlpatterns = [
     path("lines/<int:pk>/", line.line_detail, name="line"),
     path("lines/<int:pk>/adjust/", line.adjust, name="adjust"),
     path("cycles/<int:pk>/consolidated/", consolidated.consolidated, name="consolidated"),
-    *legacy_urls,
+    path("imports/legacy/", legacy.legacy_upload, name="legacy_upload"),
+    path("imports/legacy/<int:pk>/", legacy.legacy_run, name="legacy_run"),
 ]

@@ -24,8 +24,6 @@ from sop_portal.accounts import formats
 from sop_portal.first_steps import first_steps
 from sop_portal.lib.clock import portal_now
 
-# What `seed_demo` calls the company; the banner goes by it.
-DEMO_COMPANY = "Demo Foods"
 # How many customers, decisions and imports the home page names.
 CUSTOMERS, DECISIONS, IMPORTS = 12, 8, 5
 
@@ -45,12 +43,12 @@ class Strip:
 
 def is_demo() -> bool:
     """Whether the portal shows the invented demo company."""
-    return bool(conf.get("company_name") == DEMO_COMPANY)
+    return bool(conf.get("demo_company"))
 
 
 def strip(request: HttpRequest) -> Strip | None:
     """The open cycle as this person sees it, or None."""
-    user = request.user
+    user: Any = request.user
     cycle = Cycle.objects.visible_to(user).open().first()
     if cycle is None:
         return None
@@ -61,11 +59,11 @@ def strip(request: HttpRequest) -> Strip | None:
     if edits_own(user):
         counts = progress.handed_in(own_lines(user, cycle))
         done, total = counts.handed_in, counts.live
-        text = f"{done} of {_lines(total)} submitted" if total else "no live lines of yours"
+        text = f"{done:,} of {_lines(total)} submitted" if total else "no live lines of yours"
     elif user.has_perm("forecasts.view_all_lines"):
         counts = progress.handed_in(Line.objects.visible_to(user).filter(cycle=cycle))
         done, total = counts.handed_in, counts.live
-        text = f"{done} of {total} live lines submitted, {counts.approved} approved"
+        text = f"{done:,} of {_lines(total, 'live line')} submitted, {counts.approved:,} approved"
     if user.has_perm("forecasts.decide_team_lines"):
         number, since = queue.oldest_wait(user)
         if number:
@@ -117,7 +115,7 @@ def home(request: HttpRequest) -> HttpResponse:
     open_cycle = Cycle.objects.visible_to(user).open().first()
     context: dict[str, Any] = {"cycle": open_cycle, "latest": None if open_cycle else _latest(user)}
     if edits_own(user):
-        context["own"] = _own(user, open_cycle)
+        context["own"] = _own(user, open_cycle, context["latest"])
     if user.has_perm("forecasts.decide_team_lines") or user.has_perm("forecasts.decide_any_line"):
         number, since = queue.oldest_wait(user)
         context["queue"] = {"number": number, "since": since}
@@ -143,16 +141,16 @@ def _headline(context: dict[str, Any]) -> tuple[str, str]:
         return state, "No cycle is open for input at the moment."
     if own:
         counts = own["counts"]
-        ready = f"{counts.ready} of your {_lines(counts.live, 'live line')} {'is' if counts.ready == 1 else 'are'} ready"
-        return own["next"]["title"], f"{ready}, {counts.handed_in} handed in." if counts.live else ""
+        ready = f"{counts.ready:,} of your {_lines(counts.live, 'live line')} {'is' if counts.ready == 1 else 'are'} ready"
+        return own["next"]["title"], f"{ready}, {counts.handed_in:,} handed in." if counts.live else ""
     if board is None:
         return f"{cycle} is open", ""
     total = board["total"]
-    told = f"{cycle}: {total.submitted} wait for a decision, {total.approved} approved, {total.came_back} came back."
+    told = f"{cycle}: {total.submitted:,} wait for a decision, {total.approved:,} approved, {total.came_back:,} came back."
     if waiting.get("number") and "moves" not in context:
         number = waiting["number"]
         return f"{formats.words(number).capitalize()} line{' waits' if number == 1 else 's wait'} for you", told
-    return f"{total.handed_in} of {_lines(total.live)} {'is' if total.handed_in == 1 else 'are'} handed in", told
+    return f"{total.handed_in:,} of {_lines(total.live)} {'is' if total.handed_in == 1 else 'are'} handed in", told
 
 
 def _latest(user: Any) -> Cycle | None:
@@ -164,17 +162,20 @@ def _latest(user: Any) -> Cycle | None:
     return found
 
 
-def _own(user: Any, cycle: Cycle | None) -> dict[str, Any]:
-    """The card of a rep: the one next action, the lines that came back, progress by customer, recent decisions."""
-    recent = [cycle.pk] if cycle else [kept.pk for kept in [_latest(user)] if kept]
+def _own(user: Any, cycle: Cycle | None, latest: Cycle | None) -> dict[str, Any]:
+    """The card of a rep: the one next action, the lines that came back, progress by customer, recent decisions.
+
+    Without an open cycle: how the lines of the latest one ended.
+    """
+    shown = cycle or latest
     own: dict[str, Any] = {
-        "decisions": progress.decisions(user, recent, DECISIONS),
+        "decisions": progress.decisions(user, [shown.pk], DECISIONS) if shown else [],
         "came_back": [],
         "customers": [],
         "counts": standing.Counts(),
     }
     if cycle is None:
-        return own
+        return own | {"counts": progress.counts(own_lines(user, latest))} if latest else own
     lines = own_lines(user, cycle)
     customers = progress.by_customer(lines)
     counts = standing.total(share.counts for share in customers)
@@ -206,7 +207,7 @@ def _next_action(
         return {"title": "You have no live lines yet", "action": "Open the grid", "url": everything,
                 "text": "Nothing was sold or planned lately. Type a quantity into a line, and it counts."}  # fmt: skip
     if not counts.to_do:
-        left = f"{counts.submitted} wait for your manager" if counts.submitted else "your manager approved them"
+        left = f"{counts.submitted:,} wait for your manager" if counts.submitted else "your manager approved them"
         return {"title": f"All {_lines(counts.live)} are handed in" if counts.live > 1 else "Your line is handed in",
                 "text": f"{left[0].upper()}{left[1:]}. Until the deadline you can recall what is not decided.",
                 "action": "Look at the grid", "url": grid(customers)}  # fmt: skip

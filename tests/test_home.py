@@ -83,6 +83,7 @@ def test_without_an_open_cycle_a_rep_keeps_the_last_decisions(client, world):
     close(world)
     told = opened(client, world.rep)
     assert "S&amp;OP Jan 2027 is closed" in text(told)
+    assert "1 of 3 approved, 2 still to be decided" in text(told)
     assert [kept.event for kept in told.context["own"]["decisions"]] == ["approve"]
 
 

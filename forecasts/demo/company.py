@@ -70,7 +70,7 @@ class Company:
             pack, unit, weight = family.packs[turn // len(family.kinds) % len(family.packs)]
             grade = GRADES[turn // (len(family.kinds) * len(family.packs)) % len(GRADES)]
             again = turn // (len(family.kinds) * len(family.packs) * len(GRADES))
-            description = " ".join(part for part in (grade, kind, family.name.lower(), pack) if part)
+            description = " ".join(part for part in (grade, kind, family.item, pack) if part)
             price = round(weight * family.price * dice.uniform(0.8, 1.25), 2)
             unpriced = number >= self.size.products - _UNPRICED
             products.append(

@@ -96,7 +96,7 @@ def _write(book: Book, cycle: Cycle, user: Any, totals: Totals, taken_at: dt.dat
                 book, styles, cycle, line.rep, title=f"{line.rep}: {heading}", note=note,
                 totals=totals.by_rep[owner], with_rep=False,
             )  # fmt: skip
-        lead, sales = _lead(line), line.sales
+        lead, sales = lead_texts(line), line.sales
         consol.add(line, lead, sales)
         table.add(line, lead, sales)
         if line.saved is not None:
@@ -108,7 +108,7 @@ def _write(book: Book, cycle: Cycle, user: Any, totals: Totals, taken_at: dt.dat
         )  # fmt: skip
 
 
-def _lead(line: PlanLine) -> list[str]:
+def lead_texts(line: PlanLine) -> list[str]:
     return [
         line.rep, line.customer, line.item, line.description, line.customer_code, line.group, line.unit,
         risk_label(line.risk_class), state_label(line.status),
@@ -129,7 +129,7 @@ def csv_rows(cycle: Cycle, user: Any) -> Iterator[str]:
         ]
     )
     for number, line in enumerate(read_lines(cycle, user), 1):
-        writer.row([*_lead(line), *line.quantity, *line.unit_price, *line.sales])
+        writer.row([*lead_texts(line), *line.quantity, *line.unit_price, *line.sales])
         if number % 200 == 0:
             yield buffer.getvalue()
             buffer.seek(0)

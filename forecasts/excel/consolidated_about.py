@@ -31,7 +31,7 @@ def write_about(
     """Write the sheet `About` as the first of the book."""
     sheet = book.sheet("About")
     sheet.look(gridlines=False, tab="#0B6157")
-    sheet.widths([(0, 0, 30), (1, 9, 15)])
+    sheet.widths([(0, 0, 30), (1, 12, 15)])
     sheet.page(landscape=True, wide=1)
     company = str(conf.get("company_name"))
     sheet.height(0, 26)

@@ -105,6 +105,7 @@ def _config(request: HttpRequest, found: grids.Grid, query: GridQuery) -> dict[s
         "horizon": found.cycle.horizon,
         "periods": [periods.key(period) for period in found.cycle.periods],
         "months": [periods.long_label(period) for period in found.cycle.periods],
+        "found": FOUND_LINES,
         "risks": [label for _, label in RISK_CLASSES],
         "readOnly": found.closed_because,
     }
@@ -160,7 +161,9 @@ def save_form(request: HttpRequest, cycle_pk: int, customer_pk: int) -> HttpResp
         return _form_page(request, cycle, customer, query, form, refusal)
     for note in notes:
         messages.info(request, note["sentence"])
-    messages.success(request, f"{len(saved)} line{'' if len(saved) == 1 else 's'} saved." if saved else "Nothing was changed.")
+    messages.success(
+        request, f"{len(saved)} line{'' if len(saved) == 1 else 's'} saved." if saved else "Nothing was changed."
+    )
     return HttpResponseRedirect(request.path.removesuffix("form/") + query.with_(form=True))
 
 

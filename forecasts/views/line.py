@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from cycles.models import Cycle
 from forecasts import history, services
-from forecasts.models import MAX_PRICE, Line, Snapshot
+from forecasts.models import MAX_PRICE, MAX_QUANTITY, Line, Snapshot
 from forecasts.services import Adjustment
 from sop_portal.accounts.formats import fixed
 from sop_portal.lib import htmx, periods
@@ -148,20 +148,22 @@ def _read(
     """The cells whose text differs from what the page showed; what was typed is kept on `rows`."""
     quantity: dict[Any, Decimal | None] = {}
     unit_price: dict[Any, Decimal | None] = {}
+    mark = decimal_mark(request)
     for row in rows:
-        for kind, cells, limits in (
-            ("quantity", quantity, {}),
-            ("price", unit_price, {"max_decimals": 4, "max_value": MAX_PRICE}),
-        ):
+        for kind, cells, decimals, largest in (
+            ("quantity", quantity, 2, MAX_QUANTITY), ("price", unit_price, 4, MAX_PRICE)
+        ):  # fmt: skip
             name = row[f"{kind}_name"]
             typed = request.POST.get(name, row[kind])
             if typed.strip() == row[kind]:
                 continue
             row[kind] = typed
             try:
-                cells[row["period"]] = parse_number(typed, decimal_mark(request), **limits).value
+                number = parse_number(typed, mark, max_decimals=decimals, max_value=largest)  # type: ignore[arg-type]
             except Refused as refusal:
                 errors[name] = f"{periods.long_label(row['period'])}: {refusal.detail}"
+            else:
+                cells[row["period"]] = number.value
     revision = request.POST.get("revision", "")
     seen = int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 10 else 0
     return Adjustment(line.pk, seen, quantity, unit_price)

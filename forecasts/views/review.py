@@ -1,6 +1,6 @@
 """The review page of managers and admins: what waits, what was decided, what was missed, and the decisions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -20,7 +20,7 @@ from forecasts.views.line import show_line
 from sop_portal.lib.errors import Conflict, DomainError, Refused, StaleRevision
 
 KEPT = ("cycle", "tab", "rep", "customer", "sort", "page")
-ACTS = {
+ACTS: dict[str, tuple[Callable[..., list[Line]], str]] = {
     "approve": (services.approve_lines, "approved"),
     "reject": (services.reject_lines, "rejected"),
     "return": (services.return_lines, "returned"),
@@ -54,7 +54,8 @@ def _page(
     wanted = _wanted(query, cycles)
     found = queue.lines(request.user, wanted)
     totals = queue.totals(found)
-    page = Paginator(_Counted(found, totals.number), queue.PER_PAGE).get_page(query.get("page"))
+    counted: Any = _Counted(found, totals.number)
+    page: Any = Paginator(counted, queue.PER_PAGE).get_page(query.get("page"))
     reps, customers = queue.choices(request.user, wanted)
     rows = queue.rows(page, request.user, wanted.cycle)
     ticked = _ticked(request, refusal)
@@ -177,7 +178,8 @@ def decide(request: HttpRequest) -> HttpResponse:
     _require_reviewer(request)
     if request.method != "POST":
         return _to_list(request.GET)
-    cycle = get_object_or_404(Cycle.objects.visible_to(request.user), pk=_number(request.POST.get("cycle")) or 0)
+    planned = Cycle.objects.visible_to(request.user).filter(kind=Cycle.Kind.NORMAL)
+    cycle = get_object_or_404(planned, pk=_number(request.POST.get("cycle")) or 0)
     query = QueryDict(request.POST.get("filters", ""))
     from_line = request.POST.get("from") == "line"
     try:

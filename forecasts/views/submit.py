@@ -34,7 +34,10 @@ def submit(request: HttpRequest, cycle_pk: int) -> HttpResponse:
         moved = submit_lines(cycle.pk, refs, by=request.user)
     except (Conflict, Refused) as refusal:
         return _page(request, scope, refusal, {ref.line_id for ref in _chosen(request.POST)})
-    messages.success(request, _said(len(moved), "submitted") + " Your manager sees them now." if moved else "Nothing was left to submit.")
+    messages.success(
+        request,
+        f"{_said(len(moved), 'submitted')} Your manager sees them now." if moved else "Nothing was left to submit.",
+    )
     return HttpResponseRedirect(scope.back_url)
 
 
@@ -52,7 +55,9 @@ def _page(
         "scope": scope,
         "summary": submission.summary(request.user, scope, chosen),
         "refusal": refusal,
-        "sentences": list(dict.fromkeys(refusal.lines.values())) if isinstance(refusal, Refused) and refusal.lines else [],
+        "sentences": list(dict.fromkeys(refusal.lines.values()))
+        if isinstance(refusal, Refused) and refusal.lines
+        else [],
     }
     return render(request, "forecasts/submit.html", context, status=refusal.status if refusal else 200)
 
@@ -63,7 +68,9 @@ def recall(request: HttpRequest, cycle_pk: int) -> HttpResponse:
     """Take back submitted lines that nobody decided, then show where they can be typed in again."""
     cycle = get_object_or_404(Cycle.objects.visible_to(request.user), pk=cycle_pk)
     moved = recall_lines(cycle.pk, line_refs(request.POST.getlist("line")), by=request.user)
-    messages.success(request, _said(len(moved), "recalled") + " You can change them again; submit them when you are done.")
+    messages.success(
+        request, _said(len(moved), "recalled") + " You can change them again; submit them when you are done."
+    )
     customer = whole_number(request.POST.get("customer", ""), MAX_ID)
     if customer is not None:
         return HttpResponseRedirect(reverse("forecasts:grid", args=[cycle.pk, customer]))

@@ -28,11 +28,10 @@ class RepFilter(admin.SimpleListFilter):
         return [("none", "Nobody"), *((str(rep.pk), str(rep)) for rep in reps)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
-        if self.value() == "none":
+        chosen = self.value() or ""
+        if chosen == "none":
             return queryset.filter(sales_rep=None)
-        if (self.value() or "").isdecimal():
-            return queryset.filter(sales_rep=self.value())
-        return queryset
+        return queryset.filter(sales_rep=int(chosen)) if chosen.isdecimal() else queryset
 
 
 class CustomerForm(forms.ModelForm):

@@ -34,6 +34,11 @@ def clean_text(value: object) -> str:
     return "" if value is None else _UNWRITABLE.sub("", str(value))
 
 
+def _cell_text(value: object) -> str:
+    """`clean_text` with the one kind of line end that Excel has within a cell."""
+    return clean_text(value).replace("\r\n", "\n").replace("\r", "\n")
+
+
 def csv_text(value: object) -> str:
     """`value` as a CSV cell that no spreadsheet runs: texts like formulas get the prefix `'`.
 
@@ -89,13 +94,13 @@ class Sheet:
 
     def text(self, row: int, column: int, value: object, style: Format | None = None) -> None:
         """A text that stays one, whatever it looks like."""
-        self._sheet.write_string(row, column, clean_text(value), style)
+        self._sheet.write_string(row, column, _cell_text(value), style)
 
     def texts(self, row: int, column: int, values: Iterable[object], style: Format | None = None) -> None:
         """Texts side by side."""
-        write, clean = self._sheet.write_string, _UNWRITABLE.sub
+        write = self._sheet.write_string
         for offset, value in enumerate(values, column):
-            write(row, offset, "" if value is None else clean("", str(value)), style)
+            write(row, offset, _cell_text(value), style)
 
     def number(self, row: int, column: int, value: Decimal | int | float | None, style: Format | None = None) -> None:
         """A number; None leaves the cell empty, in its style."""

@@ -34,7 +34,9 @@ class Portal:
         self._contexts: list[Any] = []
         self.problems: list[str] = []
 
-    def page(self, user: Any = None, *, javascript: bool = True, scheme: str = "light", width: int = 1440, **kw: Any) -> Any:
+    def page(
+        self, user: Any = None, *, javascript: bool = True, scheme: str = "light", width: int = 1440, **kw: Any
+    ) -> Any:
         """A new window, of `user` when given. Further arguments are those of playwright's new_context."""
         context = self._browser.new_context(
             base_url=self.base_url, java_script_enabled=javascript, color_scheme=scheme,

@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from audit.context import acting
 
+from audit.context import acting
 from forecasts.models import Line
 from forecasts.services import LineEdit, set_cells
 from tests import factories
@@ -303,20 +303,25 @@ def test_link_to_a_cell_puts_the_cursor_there(page, book):
     page.goto(f"{book.url}#l{line.pk}-2027-05")
     page.reload()
     page.wait_for_selector("td.cur")
-    assert page.evaluate("() => document.activeElement === document.querySelectorAll('tr.g-row')[2].querySelectorAll('td.c')[4]")
+    assert page.evaluate(
+        "() => document.activeElement === document.querySelectorAll('tr.g-row')[2].querySelectorAll('td.c')[4]"
+    )
 
 
 def test_escape_then_tab_leaves_the_grid(page, book):
     cell(page, 0, 0).click()
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
-    assert page.evaluate("() => document.activeElement.closest('table') === null || document.activeElement.matches('a, input')")
+    assert page.evaluate(
+        "() => document.activeElement.closest('table') === null || document.activeElement.matches('a, input')"
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(portal, book, scheme):
     page = portal.page(book.rep, scheme=scheme)
-    for url in ("/forecast/", book.url, f"{book.url}?show=price&dormant=1", f"{book.url}?form=1", f"/forecast/{book.cycle.pk}/submit/"):
+    summary = f"/forecast/{book.cycle.pk}/submit/"
+    for url in ("/forecast/", book.url, f"{book.url}?show=price&dormant=1", f"{book.url}?form=1", summary):
         page.goto(url)
         page.wait_for_load_state("networkidle")
         assert axe(page) == [], url

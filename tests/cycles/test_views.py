@@ -330,3 +330,13 @@ def test_the_number_of_queries_does_not_grow_with_lines_and_reps(client):
     cycle = open_cycle(make_cycle(by=world.admin, first_period=dt.date(2027, 2, 1)), by=world.admin)
     assert Customer.objects.count() == 6 and cycle.participants.count() == 6
     assert [count_queries(client, address) for address in [url("detail", cycle), pages[1], url("close", cycle)]] == few
+
+
+def test_the_history_of_a_cycle_is_read_by_those_who_may_see_it(client):
+    world = make_world(lines=1)
+    draft = make_cycle(by=world.admin, first_period=dt.date(2027, 2, 1))
+    for cycle, who, status in (
+        (world.cycle, "rep", 200), (world.cycle, "viewer", 200), (draft, "rep", 404), (draft, "admin", 200)
+    ):  # fmt: skip
+        client.force_login(getattr(world, who))
+        assert client.get(reverse("audit:history", args=["cycle", cycle.pk])).status_code == status

@@ -6,11 +6,11 @@ import re
 from decimal import Decimal
 
 import pytest
-from audit.context import acting
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from audit.context import acting
 from cycles.services import close_cycle
 from forecasts import services
 from forecasts.models import Line
@@ -19,7 +19,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-HOSTILE = '<script>alert(1)</script>"\'{{7*7}}'
+HOSTILE = "<script>alert(1)</script>\"'{{7*7}}"
 
 
 def client_of(user):
@@ -144,7 +144,10 @@ def test_totals_are_per_unit_of_measure():
     pounds = Line.objects.get(cycle=cycle, product__uom="LB")
     factories.answer(pounds, 7)
     page = page_of(line.owner, pounds)
-    feet = {uom: cells_of(row)[0][1] for uom, row in re.findall(r'<tr class="g-total" data-uom="(\w+)">(.*?)</tr>', page, re.S)}
+    feet = {
+        uom: cells_of(row)[0][1]
+        for uom, row in re.findall(r'<tr class="g-total" data-uom="(\w+)">(.*?)</tr>', page, re.S)
+    }
     assert feet == {"CS": "10", "LB": "7"}
     revenue = re.findall(r'<tr class="g-total".*?</tr>', page_of(line.owner, pounds, "?show=revenue"), re.S)
     assert [cells_of(row)[0][1] for row in revenue] == ["170"]
@@ -212,7 +215,9 @@ def test_another_reps_customer_is_as_missing_as_one_that_is_not_there():
     foreign = stranger.get(f"/forecast/{line.cycle_id}/{line.customer_id}/")
     missing = stranger.get(f"/forecast/{line.cycle_id}/999999/")
     assert (foreign.status_code, missing.status_code) == (404, 404)
-    plain = [re.sub(r"[0-9a-f]{32}|csrf\S+|content=\"\S+\"", "", answer.content.decode()) for answer in (foreign, missing)]
+    plain = [
+        re.sub(r"[0-9a-f]{32}|csrf\S+|content=\"\S+\"", "", answer.content.decode()) for answer in (foreign, missing)
+    ]
     assert line.customer.name not in plain[0]
     assert len(plain[0]) == pytest.approx(len(plain[1]), abs=200)
 
@@ -330,7 +335,13 @@ def test_pages_cost_the_same_queries_at_one_and_at_fifty_lines():
     line = factories.make_line()
     for _ in range(49):
         beside(line)
-    urls = ["/forecast/", "/forecast/{}/{}/", "/forecast/{}/{}/?show=revenue", "/forecast/{}/{}/?form=1", "/forecast/{}/submit/"]
+    urls = [
+        "/forecast/",
+        "/forecast/{}/{}/",
+        "/forecast/{}/{}/?show=revenue",
+        "/forecast/{}/{}/?form=1",
+        "/forecast/{}/submit/",
+    ]
     client = client_of(line.owner)
     few = [queries_of(client, url.format(line.cycle_id, line.customer_id))[0] for url in urls]
     cycle = next_cycle(line)

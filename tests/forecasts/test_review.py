@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from audit.context import acting
+from cycles.services import legacy_cycle
 from forecasts import queue, services
 from forecasts.models import Line
 from tests.factories import answer, make_actual, make_customer, make_cycle, make_entry, make_user, open_cycle, ref
@@ -172,6 +173,14 @@ def test_published_and_legacy_cycles_are_not_reviewed(client, world, manager):
     publish(world)
     assert "Nothing to review" in text(client.get(REVIEW))
     assert queue.waiting(world.manager).count() == 0
+
+
+def test_lines_of_old_workbooks_cannot_be_decided(client, world, manager):
+    with acting(world.admin, source="command"):
+        legacy = legacy_cycle(dt.date(2025, 12, 1), by=world.admin)
+    answer = client.post(DECIDE, {"cycle": legacy.pk, "action": "approve", "line": ["1:1"]})
+    assert answer.status_code == 404
+    assert client.get(REVIEW, {"cycle": legacy.pk}).status_code == 404
 
 
 def test_closed_and_open_cycles_are_reviewed_side_by_side(client, world, manager):

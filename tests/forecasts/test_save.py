@@ -5,11 +5,11 @@ import json
 from decimal import Decimal
 
 import pytest
-from audit.context import acting
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from audit.context import acting
 from cycles.services import close_cycle
 from forecasts.models import Line
 from forecasts.services import LineEdit, set_cells
@@ -77,7 +77,9 @@ def test_cells_price_and_risk_class_are_saved_as_typed(client, line):
 
 
 def test_number_of_json_is_exact_in_every_language(line):
-    answer = post(client_of(line.owner, "de"), line, {"edits": [edit(line, {"2027-01": 15638.333333, "2027-02": None})]})
+    answer = post(
+        client_of(line.owner, "de"), line, {"edits": [edit(line, {"2027-01": 15638.333333, "2027-02": None})]}
+    )
     assert answer.json()["lines"][0]["quantity"][:2] == ["15638.333333", None]
 
 
@@ -116,15 +118,15 @@ def test_text_that_is_no_number_is_named_by_product_and_month(client, line):
     answer = post(client, line, {"edits": [edit(line, {"2027-03": "1e3", "2027-01": "5"})]})
     assert answer.status_code == 422
     sentence = "Peeled garlic 4x5, March 2027: '1e3' is not a number from 0 to 9,999,999.99"
-    assert answer.json()["cells"] == [
-        {"line": line.pk, "period": "2027-03", "field": "quantity", "sentence": sentence}
-    ]
+    assert answer.json()["cells"] == [{"line": line.pk, "period": "2027-03", "field": "quantity", "sentence": sentence}]
     assert answer.json()["lines"] == {"0": sentence}
     line.refresh_from_db()
     assert line.quantity[0] == 100
 
 
-@pytest.mark.parametrize("text", ["-1", "1.234.567", "abc", "0x10", "١٢٣", "1e3", "1000000000000", "1.23456", "\ud800", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["-1", "1.234.567", "abc", "0x10", "١٢٣", "1e3", "1000000000000", "1.23456", "\ud800", "\x00"]
+)
 def test_hostile_texts_are_refused_without_a_word_lost(client, line, text):
     answer = post(client, line, {"edits": [edit(line, {"2027-01": text})]})
     assert answer.status_code == 422
@@ -268,7 +270,11 @@ def test_autosave_costs_the_same_few_queries_for_one_cell_and_for_many_lines(lin
     for batch in (lines[:1], lines[:1], lines[1:]):
         for one in batch:
             one.refresh_from_db(fields=["revision"])
-        body = {"edits": [edit(one, {f"2027-{month:02d}": str(len(counts) + month) for month in range(2, 13)}) for one in batch]}
+        body = {
+            "edits": [
+                edit(one, {f"2027-{month:02d}": str(len(counts) + month) for month in range(2, 13)}) for one in batch
+            ]
+        }
         with CaptureQueriesContext(connection) as queries:
             assert post(client, lines[0], body).status_code == 200
         counts.append(len(statements(queries)))

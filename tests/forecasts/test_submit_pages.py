@@ -5,9 +5,9 @@ import re
 from decimal import Decimal
 
 import pytest
-from audit.context import acting
 from django.test import Client
 
+from audit.context import acting
 from forecasts import services
 from forecasts.models import Line
 from tests import factories
@@ -115,7 +115,9 @@ def test_blanks_are_answered_with_0_and_the_line_can_go(book):
     assert book.client.post(book.url, {"line": [pair(book.lines[1])]}).status_code == 302
 
 
-@pytest.mark.parametrize("sent", [[], ["x"], ["1"], ["1:x"], ["99999999999999999999:1"], ["1:99999999999"], ["1:1\x00"]])
+@pytest.mark.parametrize(
+    "sent", [[], ["x"], ["1"], ["1:x"], ["99999999999999999999:1"], ["1:99999999999"], ["1:1\x00"]]
+)
 def test_unreadable_choice_is_refused_with_a_sentence(book, sent):
     answer = book.client.post(book.url, {"line": sent})
     assert answer.status_code == 422

@@ -20,7 +20,7 @@ export class Notices {
     this.speaker = document.querySelector("[data-say]");
     this.refused = document.createElement("button");
     this.refused.type = "button";
-    this.refused.className = "btn-link bad grid-refused";
+    this.refused.className = "grid-refused";
     this.refused.addEventListener("click", () => this.goToRefused());
     this.stateElement?.after(this.refused);
     this.count();

@@ -157,6 +157,7 @@ export class Saver {
 
   failed(state) {
     this.failures += 1;
+    this.renewed = false;
     this.land();
     this.show(state);
   }
@@ -218,7 +219,6 @@ export class Saver {
 
   /* After signing in elsewhere the page's token is old: fetch a new one with the page, then send again. */
   async renew(answer) {
-    this.renewed = true;
     let fresh;
     try {
       const page = await fetch(location.href, { credentials: "same-origin" });
@@ -228,8 +228,11 @@ export class Saver {
       return this.failed("offline");
     }
     if (!fresh) return this.refused(answer, false);
+    // A second refusal with a fresh token means what it says.
+    this.renewed = true;
     this.token = fresh.content;
     this.land();
+    return undefined;
   }
 
   mark(line, n, state) {

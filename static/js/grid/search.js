@@ -55,9 +55,15 @@ export class Search {
     const fresh = [...rows.content.children].filter((tr) => !known.has(Number(tr.dataset.line)));
     this.fold.after(...fresh);
     this.open = fresh.length > 0;
-    this.found.textContent = find ? `${fresh.length || "none"} found${fresh.length ? "; type a quantity to add one" : ""}` : "";
+    this.found.textContent = find ? this.words(fresh.length) : "";
     this.paint();
     this.onRows(null);
+  }
+
+  words(count) {
+    if (!count) return "none found";
+    const first = count >= this.model.config.found ? `the first ${count}; type more to narrow` : `${count} found`;
+    return `${first}; type a quantity to add one`;
   }
 
   /* Fold again; lines somebody typed in stand above the fold already. */

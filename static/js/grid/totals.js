@@ -138,5 +138,5 @@ function average(lines, n) {
     quantity += Number(line.other[n] ?? 0);
     money += Number(line.other[n] ?? 0) * Number(price);
   }
-  return quantity ? format(money / quantity, 4, 2) : "";
+  return quantity ? format(money / quantity, 2, 2) : "";
 }

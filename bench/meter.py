@@ -1,0 +1,80 @@
+"""Counting what work costs: processor time of this process and of its database backend, and the time on the wall."""
+
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db import connection
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _backend() -> Path:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return Path(f"/proc/{cursor.fetchone()[0]}/stat")
+
+
+def _spent(stat: Path) -> float:
+    """Seconds of processor time of a process, in ticks of the kernel."""
+    fields = stat.read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+@dataclass
+class Meter:
+    """The costs of rounds of one work, in seconds."""
+
+    client: list[float] = field(default_factory=list)
+    server: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+
+    @contextmanager
+    def round(self) -> Iterator[None]:
+        """Measure what happens inside; the database backend must run on this machine."""
+        stat = _backend()
+        server, client, wall = _spent(stat), time.process_time(), time.perf_counter()
+        yield
+        self.wall.append(time.perf_counter() - wall)
+        self.client.append(time.process_time() - client)
+        self.server.append(_spent(stat) - server)
+
+    @property
+    def cpu(self) -> float:
+        """The median of client and server together."""
+        return statistics.median(a + b for a, b in zip(self.client, self.server, strict=True))
+
+    def __str__(self) -> str:
+        median = statistics.median
+        return (
+            f"{self.cpu * 1000:8.1f} ms CPU (client {median(self.client) * 1000:.1f}, "
+            f"database {median(self.server) * 1000:.1f}), {median(self.wall) * 1000:.1f} ms wall"
+        )
+
+
+def take_turns(rounds: int, works: dict[str, Callable[[int], None]], *, warm: int = 1) -> dict[str, Meter]:
+    """Run the works in turns, so that a busy machine is busy for all of them. Each is given the number of its round."""
+    meters = {name: Meter() for name in works}
+    for number in range(-warm, rounds):
+        for name, work in works.items():
+            # The first rounds fill caches and are not counted.
+            with (meters[name] if number >= 0 else Meter()).round():
+                work(number)
+    return meters
+
+
+def report(ours: Meter, floor: Meter, goal: float) -> None:
+    """Print both costs and their ratio."""
+    print(f"  floor  {floor}")
+    print(f"  ours   {ours}")
+    print(f"  ratio  {ours.cpu / floor.cpu:.2f} of CPU (goal at most {goal})", flush=True)
+
+
+def peak_memory() -> float:
+    """The largest size that this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
