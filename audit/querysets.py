@@ -1,14 +1,16 @@
 """Writes by queryset that send no signals, recorded all the same."""
 
 from collections.abc import Collection, Iterable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from django.db import models, transaction
 
 from audit import recording, registry
 
+Row = TypeVar("Row", bound=models.Model, covariant=True)
 
-class TrackedQuerySet(models.QuerySet):
+
+class TrackedQuerySet(models.QuerySet[Row]):
     """A queryset whose update, bulk_update, bulk_create and delete stand in the audit trail.
 
     It costs one read before the write and one after it, whatever the number of rows. Set-based services that call

@@ -111,9 +111,7 @@ def record_query(
         f"%s::smallint, NULL::bigint, ''::text FROM ({select}) AS picked(entity_id, label, changes)) "
         "AS event(action, entity_type, entity_id, label, changes, severity, specificity, on_behalf_of, on_behalf_label)"
     )
-    return _insert(
-        source, [action, entity_type, severity or default_severity(action), specificity_of(action), *params]
-    )
+    return _insert(source, [action, entity_type, severity or default_severity(action), specificity_of(action), *params])
 
 
 def default_severity(action: str) -> str:

@@ -73,9 +73,7 @@ def exempt(model: type[models.Model], *, why: str) -> None:
         registry.exempt[model] = why
 
 
-def _before_save(
-    sender: Any, instance: Any, using: str, update_fields: Iterable[str] | None = None, **_: Any
-) -> None:
+def _before_save(sender: Any, instance: Any, using: str, update_fields: Iterable[str] | None = None, **_: Any) -> None:
     tracked = registry.tracked[sender]
     names = list(tracked.fields) if update_fields is None else tracked.among(update_fields)
     known: Row | None = None
@@ -109,7 +107,10 @@ def _before_delete(sender: Any, instance: Any, using: str, **_: Any) -> None:
     row = recording.remembered(tracked, instance.pk, using=using)
     changes: Changes = {name: (value, None) for name, value in row.items() if not is_empty(value)}
     # Labels and keys are read while what they point at is still there.
-    instance._audit_delete = (tracked.label(instance), recording.readable(tracked, {instance.pk: changes}, using)[instance.pk])
+    instance._audit_delete = (
+        tracked.label(instance),
+        recording.readable(tracked, {instance.pk: changes}, using)[instance.pk],
+    )
 
 
 def _after_delete(sender: Any, instance: Any, **_: Any) -> None:

@@ -27,7 +27,16 @@ SOURCES = {
 }
 # Actions beside created, updated and deleted, by the type of object they are about.
 NAMED = {
-    "user": ("login", "logout", "login_failed", "locked", "password_changed", "role_changed", "deactivated", "activated"),
+    "user": (
+        "login",
+        "logout",
+        "login_failed",
+        "locked",
+        "password_changed",
+        "role_changed",
+        "deactivated",
+        "activated",
+    ),
     "cycle": ("opened", "extended", "closed", "reopened", "archived"),
     "forecast": ("submitted", "recalled", "approved", "rejected", "returned", "adjusted"),
 }

@@ -43,7 +43,10 @@ def run(*, rounds: int, lines: int) -> None:
             for rep, found in groupby(read_lines(cycle, world.admin), key=lambda line: line.rep):
                 rows = []
                 for line in found:
-                    volumes, prices = [float(value or 0) for value in line.quantity], [float(p or 0) for p in line.unit_price]
+                    volumes, prices = (
+                        [float(value or 0) for value in line.quantity],
+                        [float(p or 0) for p in line.unit_price],
+                    )
                     sales = [float(value or 0) for value in line.sales]
                     rows.append(
                         (lead_texts(line), volumes, sum(volumes[:MANDATORY]), prices, sales, sum(sales[:MANDATORY]))

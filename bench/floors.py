@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import IO, Any
 
 from django.db import connection, transaction
+from django.utils.html import format_html, format_html_join
 from xlsxwriter import Workbook
 
 from forecasts.services.writing import past_the_guard
@@ -60,14 +61,26 @@ def insert_shifted(cycle_id: int, source_id: int) -> None:
 
 
 def grid_text(rows: Sequence[tuple[str, str, Sequence[Decimal | None]]]) -> str:
-    """The table of a grid as text: per line its code, its description and sixteen cells."""
-    parts = ["<table>"]
-    for code, description, cells in rows:
-        parts.append(f"<tr><th>{code} {description}</th>")
-        parts.extend(f"<td>{'' if value is None else f'{value:,.2f}'}</td>" for value in cells)
-        parts.append("</tr>")
-    parts.append("</table>")
-    return "".join(parts)
+    """The table of a grid by format_html: per line its code, its description and sixteen cells, nothing else."""
+    return format_html(
+        "<table>{}</table>",
+        format_html_join(
+            "",
+            '<tr><th scope="row">{} {}</th>{}</tr>',
+            (
+                (
+                    code,
+                    description,
+                    format_html_join(
+                        "",
+                        '<td class="c {}" data-v="{}">{}</td>',
+                        (("carried", value, "" if value is None else f"{value:,.2f}") for value in cells),
+                    ),
+                )
+                for code, description, cells in rows
+            ),
+        ),
+    )
 
 
 def bare_book(
@@ -79,7 +92,9 @@ def bare_book(
     """
     book = Workbook(target, {"constant_memory": True})
     base = {"font_name": "Calibri", "font_size": 10}
-    head = book.add_format({**base, "bold": True, "bg_color": "#0B6157", "font_color": "#FFFFFF", "num_format": "mmm yyyy"})
+    head = book.add_format(
+        {**base, "bold": True, "bg_color": "#0B6157", "font_color": "#FFFFFF", "num_format": "mmm yyyy"}
+    )
     text = book.add_format({**base, "quote_prefix": True})
     state = book.add_format({**base, "quote_prefix": True, "font_color": "#0B6157"})
     quantity = book.add_format({**base, "num_format": "#,##0"})

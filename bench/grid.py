@@ -37,10 +37,10 @@ def run(*, rounds: int, lines: int) -> None:
             if answer.status_code != 200:
                 raise SystemExit(f"The grid answered {answer.status_code} instead of 200.")
 
-        meters = take_turns(rounds, {"floor": lambda number: [grid_text(rows) for _ in range(10)], "ours": page})
-        for times in (meters["floor"].client, meters["floor"].server, meters["floor"].wall):
-            # Ten at a time, since one is near the resolution of the clock.
-            times[:] = [seconds / 10 for seconds in times]
+        def floor(number: int) -> None:
+            grid_text(rows)
+
+        meters = take_turns(rounds, {"floor": floor, "ours": page})
         with CaptureQueriesContext(connection) as queries:
             body = client.get(address).content
         print(

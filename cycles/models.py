@@ -19,7 +19,7 @@ MANDATORY = 12
 LOCK_CLASS = 5_010
 
 
-class CycleQuerySet(TrackedQuerySet):
+class CycleQuerySet(TrackedQuerySet["Cycle"]):
     """Words about cycles, and the two locks that order writing and closing."""
 
     def visible_to(self, user: Any) -> Self:
@@ -44,8 +44,7 @@ class CycleQuerySet(TrackedQuerySet):
     def lock_exclusive(self, cycle_id: int) -> "Cycle":
         """Wait for all writers of this cycle's lines, keep new ones out, and read the cycle after that."""
         _advisory_lock("pg_advisory_xact_lock", cycle_id)
-        cycle: Cycle = self.select_for_update().get(pk=cycle_id)
-        return cycle
+        return self.select_for_update().get(pk=cycle_id)
 
 
 def _advisory_lock(function: str, cycle_id: int) -> None:

@@ -85,12 +85,14 @@ def shares(cycle: Cycle, user: Any, counts: dict[int | None, standing.Counts] | 
     return sorted(
         rows,
         key=lambda row: (
-            -row.counts.handed_in / max(row.expected, 1), -row.counts.approved, row.participant.rep.full_name
+            -row.counts.handed_in / max(row.expected, 1),
+            -row.counts.approved,
+            row.participant.rep.full_name,
         ),
     )
 
 
 def weekend(at: dt.datetime, zone: dt.tzinfo) -> str:
-    """"Saturday" or "Sunday" when `at` falls on one in `zone`, else ""."""
+    """ "Saturday" or "Sunday" when `at` falls on one in `zone`, else ""."""
     local = at.astimezone(zone)
     return f"{local:%A}" if local.weekday() >= 5 else ""

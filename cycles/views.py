@@ -119,9 +119,7 @@ def _cycle_form(request: HttpRequest, cycle: Cycle | None) -> HttpResponse:
             if cycle is None:
                 saved = services.create_cycle(**form.values(), by=request.user)
             else:
-                saved = services.update_cycle(
-                    cycle.pk, **form.values(), opens_at=cycle.opens_at, by=request.user
-                )
+                saved = services.update_cycle(cycle.pk, **form.values(), opens_at=cycle.opens_at, by=request.user)
         except Refused as refusal:
             form.refuse(refusal)
         else:

@@ -143,14 +143,20 @@ class CellForm:
         """The texts that the line's fields are compared with when they come in."""
         return SEPARATOR.join(self.values(row) if self.renewed else self.shown(row))
 
+    @property
+    def line_ids(self) -> set[int]:
+        """The lines whose fields came in."""
+        ids = (whole_number(key.removeprefix("r-"), MAX_ID) for key in self.data if key.startswith("r-"))
+        return {pk for pk in ids if pk is not None}
+
     def edits(self, rows: Sequence[Row]) -> list[TypedEdit]:
-        """What was typed in the fields of `rows`. Raises Refused when a line's revision is not readable."""
+        """What was typed in the fields of `rows`. Raises Refused when a line is gone or its revision not readable."""
+        if self.line_ids - {row.line.pk for row in rows}:
+            raise Refused("Some of these lines are no longer there; open the page again.")
         found = []
         for row in rows:
             line = row.line
-            if not row.editable or f"r-{line.pk}" not in self.data:
-                continue
-            revision = whole_number(self.data[f"r-{line.pk}"], MAX_REVISION)
+            revision = whole_number(self.data.get(f"r-{line.pk}", ""), MAX_REVISION)
             if revision is None:
                 raise Refused("The form is not readable; reload the page and try again.")
             edit = TypedEdit(line.pk, revision)

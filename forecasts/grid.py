@@ -3,7 +3,7 @@
 The page (`grid_html.py`), the form without JavaScript and the summary before submitting all read it here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -121,10 +121,12 @@ def load(
     find: str = "",
     page: int = 1,
     page_lines: int = PAGE_LINES,
+    only: Collection[int] | None = None,
 ) -> Grid:
     """The grid as `user` may see it; the number of queries does not depend on the number of lines.
 
-    dormant: also the folded lines. find: only those folded lines whose name or code holds this text.
+    dormant: also the folded lines. find: only those folded lines whose name or code holds this text. only: just these
+    lines, folded or not, whatever page they are on.
     """
     everything = lines_of(user, cycle, customer)
     dormant_count = Line.objects.visible_to(user).filter(cycle=cycle, customer=customer, live=False).count()
@@ -134,6 +136,9 @@ def load(
     page = min(max(page, 1), pages)
     shown = live[(page - 1) * page_lines : page * page_lines]
     folded = _folded(everything, find) if dormant or find else Line.objects.none()
+    if only is not None:
+        shown = [row for row in live if row.line.pk in only]
+        folded = everything.filter(live=False, pk__in=only)
     folded_rows = [_row(line, cycle, customer) for line in folded[:page_lines]]
     grid = Grid(
         cycle=cycle,

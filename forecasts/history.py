@@ -125,9 +125,7 @@ def story(line: Line, user: Any) -> Story:
 
     Actuals are those `user` may read; cost is never in it.
     """
-    snapshots = list(
-        Snapshot.objects.visible_to(user).filter(line=line).select_related("actor").order_by("pk")
-    )
+    snapshots = list(Snapshot.objects.visible_to(user).filter(line=line).select_related("actor").order_by("pk"))
     started = next((kept for kept in reversed(snapshots) if kept.event == Snapshot.Event.OPEN), None)
     sold = _last_year(line, user)
     money = revenue(line.quantity, line.unit_price)

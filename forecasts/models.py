@@ -16,10 +16,12 @@ from django.db.models import Q
 from audit.models import TrackedQuerySet
 from cycles.models import HORIZON, Cycle
 from masterdata.models import Customer, Delegation, Product
-from masterdata.models.customers import RISK_CLASSES, served_by
+from masterdata.models.customers import served_by
+from sop_portal.lib import periods
+from sop_portal.lib.numbers import MAX_QUANTITY as MAX_QUANTITY
+from sop_portal.lib.risk import DEFAULT_RISK_CLASS, RISK_CLASSES
 from sop_portal.lib.text import NameField, NoteField
 
-MAX_QUANTITY = Decimal("9999999.99")
 MAX_PRICE = Decimal("9999999999.9999")
 
 # Provenance is one letter per period, so that a line's sixteen stay sixteen bytes.
@@ -105,6 +107,10 @@ class LineQuerySet(TrackedQuerySet):
             return self.none()
         return self.filter(Q(owner__manager=user) | Q(customer__sales_rep__manager=user), owner__isnull=False)
 
+    def not_worked_on_by(self, user: Any) -> Self:
+        """Lines that `user` neither submitted nor edited last, and so may decide."""
+        return self.exclude(Q(submitted_by=user) | Q(edited_by=user))
+
     def live(self) -> Self:
         return self.filter(live=True)
 
@@ -138,7 +144,7 @@ class Line(models.Model):
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
     live = models.BooleanField(default=True)
-    risk_class = models.PositiveSmallIntegerField(choices=RISK_CLASSES, default=3)
+    risk_class = models.PositiveSmallIntegerField(choices=RISK_CLASSES, default=DEFAULT_RISK_CLASS)
     # Nobody chose the class yet: shown muted, blocks nothing.
     risk_is_default = models.BooleanField(default=True)
     revision = models.PositiveIntegerField(default=1)
@@ -214,6 +220,10 @@ class Line(models.Model):
         """Whether the table of moves allows `status` next."""
         return status in self.MOVES[self.status]
 
+    def was_worked_on_by(self, user: Any) -> bool:
+        """Whether `user` submitted the line or edited it last; nobody decides what they worked on themselves."""
+        return user.pk in (self.submitted_by_id, self.edited_by_id)
+
 
 class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     """Words about snapshots; they are written by set-based services and never changed."""
@@ -261,5 +271,5 @@ class Snapshot(models.Model):
 
 def cell_position(cycle: Cycle, period: dt.date) -> int | None:
     """The position of `period` in the horizon of `cycle`, 0 to 15, or None when it lies outside."""
-    position = (period.year - cycle.first_period.year) * 12 + period.month - cycle.first_period.month
+    position = periods.between(cycle.first_period, period)
     return position if 0 <= position < cycle.horizon and period.day == 1 else None

@@ -54,9 +54,9 @@ class Wanted:
 
 def reviewed_cycles() -> Any:
     """The cycles whose lines are decided: open or closed, not published, not from old workbooks."""
-    return Cycle.objects.filter(
-        kind=Cycle.Kind.NORMAL, status__in=[Cycle.Status.OPEN, Cycle.Status.CLOSED]
-    ).order_by("-first_period")
+    return Cycle.objects.filter(kind=Cycle.Kind.NORMAL, status__in=[Cycle.Status.OPEN, Cycle.Status.CLOSED]).order_by(
+        "-first_period"
+    )
 
 
 def waiting(user: Any) -> Any:
@@ -167,9 +167,7 @@ def tab_counts(user: Any, cycle: Cycle) -> dict[str, int]:
     found = Line.objects.decidable_by(user).live().filter(cycle=cycle).order_by()
     row: dict[str, int] = found.aggregate(
         waiting=Count("pk", filter=Q(status=Status.SUBMITTED)),
-        decided=Count(
-            "pk", filter=Q(decided_at__isnull=False) & ~Q(status__in=[Status.SUBMITTED, Status.MISSED])
-        ),
+        decided=Count("pk", filter=Q(decided_at__isnull=False) & ~Q(status__in=[Status.SUBMITTED, Status.MISSED])),
         missed=Count("pk", filter=Q(status=Status.MISSED)),
     )
     return row
@@ -251,7 +249,7 @@ def _add_snapshots(by_line: dict[int, Row], cycle: Cycle) -> None:
 
 
 def price_change(line: Any, started: Sequence[Decimal | None], cycle: Cycle) -> str:
-    """"52.00 to 58.40 from Jan 2027" for the first price somebody gave that differs from the prefill, else ""."""
+    """ "52.00 to 58.40 from Jan 2027" for the first price somebody gave that differs from the prefill, else ""."""
     for position in range(MANDATORY):
         old, new = started[position], line.unit_price[position]
         if line.price_source[position] in GIVEN and old != new and new is not None:

@@ -40,7 +40,5 @@ def assign_customers(customer_ids: Iterable[int], rep: Any, by: Any) -> list[Cus
         customer.sales_rep = rep
     Customer.objects.bulk_update(changed, ["sales_rep"])
     if changed:
-        customers_assigned.send(
-            sender=Customer, customer_ids=[customer.pk for customer in changed], rep=rep, by=by
-        )
+        customers_assigned.send(sender=Customer, customer_ids=[customer.pk for customer in changed], rep=rep, by=by)
     return changed

@@ -141,12 +141,16 @@ def _headline(context: dict[str, Any]) -> tuple[str, str]:
         return state, "No cycle is open for input at the moment."
     if own:
         counts = own["counts"]
-        ready = f"{counts.ready:,} of your {_lines(counts.live, 'live line')} {'is' if counts.ready == 1 else 'are'} ready"
+        ready = (
+            f"{counts.ready:,} of your {_lines(counts.live, 'live line')} {'is' if counts.ready == 1 else 'are'} ready"
+        )
         return own["next"]["title"], f"{ready}, {counts.handed_in:,} handed in." if counts.live else ""
     if board is None:
         return f"{cycle} is open", ""
     total = board["total"]
-    told = f"{cycle}: {total.submitted:,} wait for a decision, {total.approved:,} approved, {total.came_back:,} came back."
+    told = (
+        f"{cycle}: {total.submitted:,} wait for a decision, {total.approved:,} approved, {total.came_back:,} came back."
+    )
     if waiting.get("number") and "moves" not in context:
         number = waiting["number"]
         return f"{formats.words(number).capitalize()} line{' waits' if number == 1 else 's wait'} for you", told

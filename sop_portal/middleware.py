@@ -131,7 +131,10 @@ class PageBudgetMiddleware:
         if request.user.is_authenticated:
             try:
                 ratelimit.limit(
-                    request, "pages", str(request.user.pk), f"{PAGES_PER_MINUTE}/m",
+                    request,
+                    "pages",
+                    str(request.user.pk),
+                    f"{PAGES_PER_MINUTE}/m",
                     f"More than {PAGES_PER_MINUTE} requests came in a minute. Wait a moment, then go on.",
                 )
             except ratelimit.TooMany as refusal:

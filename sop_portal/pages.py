@@ -15,9 +15,7 @@ from sop_portal.lib.ratelimit import TooMany
 _WITHOUT_DATABASE = {500, 503}
 
 
-def answer(
-    request: HttpRequest, template: str, status: int, title: str, detail: str, **context: Any
-) -> HttpResponse:
+def answer(request: HttpRequest, template: str, status: int, title: str, detail: str, **context: Any) -> HttpResponse:
     """The answer `status` in the form the caller understands.
 
     Templates get `status`, `title`, `detail`, `request_id` and `context`.
@@ -39,8 +37,14 @@ def refusal_answer(request: HttpRequest, refusal: DomainError) -> HttpResponse:
         template = "errors/429.html" if refusal.status == 429 else "errors/refused.html"
         lines = refusal.lines if isinstance(refusal, Refused) else {}
         response = answer(
-            request, template, refusal.status, refusal.title, refusal.detail,
-            lines=lines, extra=refusal.extra, retry_after=getattr(refusal, "retry_after", None),
+            request,
+            template,
+            refusal.status,
+            refusal.title,
+            refusal.detail,
+            lines=lines,
+            extra=refusal.extra,
+            retry_after=getattr(refusal, "retry_after", None),
         )
     if isinstance(refusal, TooMany):
         response["Retry-After"] = str(refusal.retry_after)

@@ -41,7 +41,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
-    "django.contrib.humanize",
     "sop_portal.conf.apps.ConfConfig",
     "audit.apps.AuditConfig",
     "sop_portal.accounts.apps.AccountsConfig",
@@ -56,9 +55,7 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_htmx",
-    "template_partials",
     "django_celery_beat",
-    "rest_framework",
 ]
 
 MIDDLEWARE = [
@@ -130,7 +127,6 @@ CACHES = {
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_RESULT_BACKEND = None
-CELERY_RESULT_EXPIRES = None
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
@@ -287,10 +283,3 @@ TIME_ZONE = "UTC"
 LOG_FORMAT = env("LOG_FORMAT", "console" if LOCAL else "json")
 LOGGING_CONFIG = "sop_portal.lib.logs.configure"
 LOGGING = {"format": LOG_FORMAT, "level": os.environ.get("LOG_LEVEL", "INFO")}
-
-OPENPYXL_LXML = False
-REST_FRAMEWORK = {
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-}

@@ -69,9 +69,7 @@ def _cache() -> str:
 
 def _broker() -> str:
     try:
-        with redis.Redis.from_url(
-            settings.CELERY_BROKER_URL, socket_connect_timeout=1, socket_timeout=1
-        ) as client:
+        with redis.Redis.from_url(settings.CELERY_BROKER_URL, socket_connect_timeout=1, socket_timeout=1) as client:
             client.ping()
     except (redis.RedisError, OSError):
         return "away"
@@ -90,11 +88,17 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         megabytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
         return answer(
-            request, "errors/413.html", 413, "Too large",
+            request,
+            "errors/413.html",
+            413,
+            "Too large",
             f"What was sent is larger than {megabytes} MB. Nothing was saved; send it in smaller parts.",
         )
     return answer(
-        request, "errors/refused.html", 400, "Not understood",
+        request,
+        "errors/refused.html",
+        400,
+        "Not understood",
         "The portal could not read this request. Nothing was saved; go back and try again.",
     )
 
@@ -102,7 +106,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403: may be seen, not done."""
     return answer(
-        request, "errors/403.html", 403, "Not allowed",
+        request,
+        "errors/403.html",
+        403,
+        "Not allowed",
         str(exception) or "Your role does not allow this. Ask an administrator if it should.",
     )
 
@@ -110,7 +117,10 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404: missing and not yours look the same."""
     return answer(
-        request, "errors/404.html", 404, "Not found",
+        request,
+        "errors/404.html",
+        404,
+        "Not found",
         "There is nothing at this address, or nothing you may see. Check the address, or start from the home page.",
     )
 
@@ -120,7 +130,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if database.is_away(sys.exc_info()[1]):
         return database_away(request)
     return answer(
-        request, "errors/500.html", 500, "Something went wrong",
+        request,
+        "errors/500.html",
+        500,
+        "Something went wrong",
         "The portal made a mistake. It is recorded under the number below. Try again; if it happens again, "
         "tell an administrator this number.",
     )
@@ -132,7 +145,10 @@ def database_away(request: HttpRequest) -> HttpResponse:
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
     response = answer(
-        request, "errors/503.html", 503, "Back in a moment",
+        request,
+        "errors/503.html",
+        503,
+        "Back in a moment",
         "The portal cannot reach its database or is too busy right now. What you had saved is safe. "
         "Try again in a few seconds.",
     )
@@ -145,7 +161,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form whose secret does not fit: an old page, or a page of somebody else."""
     log.info("csrf check failed", reason=reason)
     return answer(
-        request, "errors/csrf.html", 403, "This page is out of date",
+        request,
+        "errors/csrf.html",
+        403,
+        "This page is out of date",
         "The page you sent this from is too old, or was opened before you signed in. Nothing was saved. "
         "Open the page again and repeat it.",
     )
@@ -154,7 +173,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def method_not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
     """405 with a body."""
     response = answer(
-        request, "errors/refused.html", 405, "Not possible here",
+        request,
+        "errors/refused.html",
+        405,
+        "Not possible here",
         "This address does not take what was sent to it. Start from the home page.",
     )
     response["Allow"] = allowed
@@ -164,7 +186,10 @@ def method_not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
 def unusable_text(request: HttpRequest) -> HttpResponse:
     """400 for text that the database cannot hold."""
     return answer(
-        request, "errors/refused.html", 400, "Not understood",
+        request,
+        "errors/refused.html",
+        400,
+        "Not understood",
         "Something in this request cannot be stored, such as a number out of range or an invisible character. "
         "Nothing was saved.",
     )

@@ -129,7 +129,9 @@ def fingerprint() -> list[tuple[str, int, str]]:
         tables = [name for (name,) in cursor.fetchall() if name not in left and not name.startswith("audit_entry")]
         sums = []
         for table in tables:
-            cursor.execute(f'SELECT count(*), md5(coalesce(string_agg(t::text, \'|\' ORDER BY t::text), \'\')) FROM "{table}" t')
+            cursor.execute(
+                f"SELECT count(*), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM \"{table}\" t"
+            )
             sums.append((table, *cursor.fetchone()))
     return sums
 

@@ -116,7 +116,10 @@ def test_an_admin_sees_the_board_and_the_next_move(client, world):
         ("Oskar Rep", 3), ("Rita Rep", 0)
     ]  # fmt: skip
     assert "3 of 6 lines are handed in" in text(told)
-    assert [move["title"] for move in told.context["moves"]] == ["S&OP Jan 2027 is open for input", "Plan the next cycle"]
+    assert [move["title"] for move in told.context["moves"]] == [
+        "S&OP Jan 2027 is open for input",
+        "Plan the next cycle",
+    ]
     close(world)
     titles = [move["title"] for move in opened(client, world.admin).context["moves"]]
     assert titles == ["S&OP Jan 2027 is closed", "Plan the next cycle"]
@@ -166,7 +169,9 @@ def test_an_empty_portal_shows_five_steps(client):
     admin = make_user("admin")
 
     def steps():
-        return [(step["title"], step["done"], bool(step.get("next"))) for step in opened(client, admin).context["steps"]]
+        return [
+            (step["title"], step["done"], bool(step.get("next"))) for step in opened(client, admin).context["steps"]
+        ]
 
     assert steps() == [
         ("Settings", False, True), ("Users", False, False), ("Master data", False, False), ("Actuals", False, False),
@@ -182,7 +187,9 @@ def test_an_empty_portal_shows_five_steps(client):
     make_actual(entry, dt.date(2026, 12, 1))
     draft = make_cycle(by=admin)
     page = opened(client, admin)
-    assert page.context["steps"][3]["done"] and page.context["steps"][4]["url"] == reverse("cycles:open", args=[draft.pk])
+    assert page.context["steps"][3]["done"] and page.context["steps"][4]["url"] == reverse(
+        "cycles:open", args=[draft.pk]
+    )
     open_cycle(draft, by=admin)
     assert opened(client, admin).context["steps"] == []
     assert "steps" not in opened(client, rep).context

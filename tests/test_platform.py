@@ -202,13 +202,12 @@ class TestErrorPages:
             site.get(address, **same).content.decode()
             for address in ("/boom/?kind=missing", "/nothing-here", "/a%00b", "/boom/99999999999999999999")
         ]
-        without_tokens = {
-            "\n".join(line for line in page.splitlines() if "csrf" not in line.lower()) for page in pages
-        }
+        without_tokens = {"\n".join(line for line in page.splitlines() if "csrf" not in line.lower()) for page in pages}
         assert len(without_tokens) == 1
 
     @pytest.mark.parametrize(
-        "address", ["/%00", "/accounts/%00/", "/accounts/profile/?next=%00", "/%ff%fe", "/..%2f..%2fetc/passwd", "/?q=%00"]
+        "address",
+        ["/%00", "/accounts/%00/", "/accounts/profile/?next=%00", "/%ff%fe", "/..%2f..%2fetc/passwd", "/?q=%00"],
     )
     def test_odd_addresses_are_never_5xx(self, site: Client, address: str) -> None:
         assert site.get(address).status_code < 500

@@ -207,7 +207,13 @@ def start(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Start a process of the portal in a clean environment."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "VIRTUAL_ENV") if name in os.environ}
     return subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env=kept | environ, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=kept | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

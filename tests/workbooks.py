@@ -236,7 +236,9 @@ def save_ods(path: Path, sheets: Mapping[str, Grid]) -> Path:
         rows = []
         for row in range(max((row for row, _ in cells), default=-1) + 1):
             width = max((column for at, column in cells if at == row), default=-1) + 1
-            rows.append(f"<table:table-row>{''.join(_ods(cells.get((row, c))) for c in range(width))}</table:table-row>")
+            rows.append(
+                f"<table:table-row>{''.join(_ods(cells.get((row, c))) for c in range(width))}</table:table-row>"
+            )
         tables.append(f"<table:table table:name={quoteattr(name)}>{''.join(rows)}</table:table>")
     content = (
         '<?xml version="1.0" encoding="UTF-8"?><office:document-content office:version="1.2"'
@@ -303,7 +305,9 @@ def save_xlsb(path: Path, sheets: Mapping[str, Grid]) -> Path:
             f'<Relationships xmlns="{RELATIONS}"><Relationship Id="rId1" Type="{OFFICE}/officeDocument"'
             ' Target="xl/workbook.bin"/></Relationships>',
         )
-        archive.writestr("xl/_rels/workbook.bin.rels", f'<Relationships xmlns="{RELATIONS}">{relations}</Relationships>')
+        archive.writestr(
+            "xl/_rels/workbook.bin.rels", f'<Relationships xmlns="{RELATIONS}">{relations}</Relationships>'
+        )
         archive.writestr("xl/workbook.bin", workbook)
         archive.writestr("xl/styles.bin", styles)
         for number, cells in enumerate(sheets.values(), 1):

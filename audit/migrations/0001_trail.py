@@ -216,16 +216,12 @@ class Migration(migrations.Migration):
                 (
                     "severity",
                     models.TextField(
-                        choices=[
-                            ("INFO", "Info"), ("WARNING", "Warning"), ("ERROR", "Error"), ("CRITICAL", "Critical")
-                        ]
+                        choices=[("INFO", "Info"), ("WARNING", "Warning"), ("ERROR", "Error"), ("CRITICAL", "Critical")]
                     ),
                 ),
                 (
                     "specificity",
-                    models.SmallIntegerField(
-                        help_text="How much the action tells, for merging within a transaction."
-                    ),
+                    models.SmallIntegerField(help_text="How much the action tells, for merging within a transaction."),
                 ),
             ],
             options={

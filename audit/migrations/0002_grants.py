@@ -13,7 +13,5 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(
-            grants("audit", {"admin": model_permissions("entry", "view")}), migrations.RunPython.noop
-        ),
+        migrations.RunPython(grants("audit", {"admin": model_permissions("entry", "view")}), migrations.RunPython.noop),
     ]

@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,78 +15,163 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Cycle',
+            name="Cycle",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', sop_portal.lib.text.NameField(blank=True, max_length=100)),
-                ('kind', models.CharField(choices=[('normal', 'Normal'), ('legacy', 'From old workbooks')], default='normal', max_length=10)),
-                ('first_period', models.DateField()),
-                ('horizon', models.PositiveSmallIntegerField(default=16)),
-                ('mandatory', models.PositiveSmallIntegerField(default=12)),
-                ('opens_at', models.DateTimeField(blank=True, null=True)),
-                ('closes_at', models.DateTimeField(blank=True, null=True)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('open', 'Open for input'), ('closed', 'Closed'), ('archived', 'Published')], default='draft', max_length=10)),
-                ('opened_at', models.DateTimeField(blank=True, null=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('close_reason', sop_portal.lib.text.NameField(blank=True, max_length=300)),
-                ('archived_at', models.DateTimeField(blank=True, null=True)),
-                ('settings', models.JSONField(blank=True, default=dict)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", sop_portal.lib.text.NameField(blank=True, max_length=100)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("normal", "Normal"), ("legacy", "From old workbooks")],
+                        default="normal",
+                        max_length=10,
+                    ),
+                ),
+                ("first_period", models.DateField()),
+                ("horizon", models.PositiveSmallIntegerField(default=16)),
+                ("mandatory", models.PositiveSmallIntegerField(default=12)),
+                ("opens_at", models.DateTimeField(blank=True, null=True)),
+                ("closes_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("open", "Open for input"),
+                            ("closed", "Closed"),
+                            ("archived", "Published"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("opened_at", models.DateTimeField(blank=True, null=True)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                ("close_reason", sop_portal.lib.text.NameField(blank=True, max_length=300)),
+                ("archived_at", models.DateTimeField(blank=True, null=True)),
+                ("settings", models.JSONField(blank=True, default=dict)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-first_period', '-pk'],
-                'permissions': [('move_cycle', 'Can create, open, close and publish cycles')],
+                "ordering": ["-first_period", "-pk"],
+                "permissions": [("move_cycle", "Can create, open, close and publish cycles")],
             },
         ),
         migrations.CreateModel(
-            name='Participant',
+            name="Participant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('lines_expected', models.PositiveIntegerField(default=0)),
-                ('deadline_extension', models.DateTimeField(blank=True, null=True)),
-                ('first_seen_at', models.DateTimeField(blank=True, null=True)),
-                ('counts_at_close', models.JSONField(blank=True, default=dict)),
-                ('cycle', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='participants', to='cycles.cycle')),
-                ('rep', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='participations', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("lines_expected", models.PositiveIntegerField(default=0)),
+                ("deadline_extension", models.DateTimeField(blank=True, null=True)),
+                ("first_seen_at", models.DateTimeField(blank=True, null=True)),
+                ("counts_at_close", models.JSONField(blank=True, default=dict)),
+                (
+                    "cycle",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="participants", to="cycles.cycle"
+                    ),
+                ),
+                (
+                    "rep",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="participations",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['cycle_id', 'rep_id'],
+                "ordering": ["cycle_id", "rep_id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='cycle',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'open')), fields=('status',), name='cycle_at_most_one_open', violation_error_message='Another cycle is already open.'),
+            model_name="cycle",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "open")),
+                fields=("status",),
+                name="cycle_at_most_one_open",
+                violation_error_message="Another cycle is already open.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cycle',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'normal'), models.Q(('status', 'archived'), _negated=True)), fields=('first_period',), name='cycle_first_period_unique', violation_error_message='There is already a cycle that starts in this month.'),
+            model_name="cycle",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "normal"), models.Q(("status", "archived"), _negated=True)),
+                fields=("first_period",),
+                name="cycle_first_period_unique",
+                violation_error_message="There is already a cycle that starts in this month.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cycle',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'legacy')), fields=('first_period',), name='cycle_legacy_first_period_unique', violation_error_message='There is already a plan from old workbooks that starts in this month.'),
+            model_name="cycle",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "legacy")),
+                fields=("first_period",),
+                name="cycle_legacy_first_period_unique",
+                violation_error_message="There is already a plan from old workbooks that starts in this month.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cycle',
-            constraint=models.CheckConstraint(condition=models.Q(('first_period__day', 1)), name='cycle_starts_on_first_of_month', violation_error_message='A cycle starts with the first day of a month.'),
+            model_name="cycle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("first_period__day", 1)),
+                name="cycle_starts_on_first_of_month",
+                violation_error_message="A cycle starts with the first day of a month.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cycle',
-            constraint=models.CheckConstraint(condition=models.Q(('horizon', 16), ('mandatory', 12)), name='cycle_horizon_fixed', violation_error_message='A cycle has 16 periods, 12 of them mandatory.'),
+            model_name="cycle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("horizon", 16), ("mandatory", 12)),
+                name="cycle_horizon_fixed",
+                violation_error_message="A cycle has 16 periods, 12 of them mandatory.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cycle',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', 'legacy'), ('closes_at__isnull', False), _connector='OR'), name='cycle_has_deadline', violation_error_message='Enter the deadline.'),
+            model_name="cycle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind", "legacy"), ("closes_at__isnull", False), _connector="OR"),
+                name="cycle_has_deadline",
+                violation_error_message="Enter the deadline.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cycle',
-            constraint=models.CheckConstraint(condition=models.Q(('opens_at__isnull', True), ('closes_at__isnull', True), ('closes_at__gt', models.F('opens_at')), _connector='OR'), name='cycle_closes_after_opening', violation_error_message='The deadline must be later than the opening.'),
+            model_name="cycle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("opens_at__isnull", True),
+                    ("closes_at__isnull", True),
+                    ("closes_at__gt", models.F("opens_at")),
+                    _connector="OR",
+                ),
+                name="cycle_closes_after_opening",
+                violation_error_message="The deadline must be later than the opening.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cycle',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'legacy'), _negated=True), ('status__in', ['closed', 'archived']), _connector='OR'), name='cycle_legacy_never_open', violation_error_message='A plan from old workbooks takes no input.'),
+            model_name="cycle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "legacy"), _negated=True), ("status__in", ["closed", "archived"]), _connector="OR"
+                ),
+                name="cycle_legacy_never_open",
+                violation_error_message="A plan from old workbooks takes no input.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.UniqueConstraint(fields=('cycle', 'rep'), name='participant_once_per_cycle', violation_error_message='This rep already takes part in the cycle.'),
+            model_name="participant",
+            constraint=models.UniqueConstraint(
+                fields=("cycle", "rep"),
+                name="participant_once_per_cycle",
+                violation_error_message="This rep already takes part in the cycle.",
+            ),
         ),
     ]

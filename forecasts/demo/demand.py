@@ -55,7 +55,7 @@ class Pair:
             if dice.random() > _LUMPS_A_YEAR / 12:
                 return 0
             wanted *= 12 / _LUMPS_A_YEAR
-        return max(0, round(wanted * math.exp(dice.gauss(-self.noise**2 / 2, self.noise))))
+        return max(0, round(wanted * math.exp(dice.gauss(-(self.noise**2) / 2, self.noise))))
 
     def price(self, month: int) -> float:
         """The price in force in `month`, 0 when there is none."""

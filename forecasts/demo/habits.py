@@ -47,8 +47,14 @@ def habit_of(rep: int) -> Habit:
 
 
 def fill_in(
-    pair: Pair, habit: Habit, carried: Sequence[int | None], first: int, calendar: Calendar, dice: random.Random,
-    *, again: bool = False,
+    pair: Pair,
+    habit: Habit,
+    carried: Sequence[int | None],
+    first: int,
+    calendar: Calendar,
+    dice: random.Random,
+    *,
+    again: bool = False,
 ) -> dict[int, int]:
     """What a rep types into a line that starts with `carried`: position -> quantity; untouched cells are left out.
 

@@ -137,7 +137,9 @@ class _Round:
         misses = 0.35 if pair.rep == self.away else habit.misses
         if None in cells[:MANDATORY] or dice.random() < misses:
             before = [replace(first, kind=EDIT, comment="")] if typed and dice.random() < _TYPED else []
-            stands = before[0] if before else replace(first, cells=carried, sources=provenance(carried, {}), risk_class=None)
+            stands = (
+                before[0] if before else replace(first, cells=carried, sources=provenance(carried, {}), risk_class=None)
+            )
             after = [self._adjustment(stands, manager)] if dice.random() < _SET else []
             return before, after
         before = [first]
@@ -176,7 +178,9 @@ class _Round:
         typed = fill_in(pair, habit, first.cells, self.first, calendar, dice, again=True)
         cells = _with(first.cells, typed)
         sources = provenance(cells, typed, first.sources)
-        before.append(replace(first.then(SUBMIT, again, first.actor_id), cells=cells, sources=sources, typed=bool(typed)))
+        before.append(
+            replace(first.then(SUBMIT, again, first.actor_id), cells=cells, sources=sources, typed=bool(typed))
+        )
 
     def _adjustment(self, stands: Act, manager: int) -> Act:
         """What the meeting made of a line: the near months moved a little, blanks set to 0."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Family:
     """A product group: what it is called, how it is packed and sold, when it is bought.
 
-    item: what follows the kind in a description. packs: (label, unit of measure, kilograms of one unit). price: of a kilogram. season: a factor per calendar month.
+    item: what follows the kind in a description. packs: (label, unit of measure, kilograms of one unit). price: of a
+    kilogram. season: a factor per calendar month.
     """
 
     code: str

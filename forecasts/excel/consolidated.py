@@ -62,7 +62,9 @@ def write_workbook(target: IO[bytes], cycle: Cycle, user: Any, taken_at: dt.date
     """
     with one_snapshot():
         totals = read_totals(cycle, user)
-        with Book(target, title=f"{cycle}: consolidated plan, {edition(cycle)}", company=conf.get("company_name")) as book:
+        with Book(
+            target, title=f"{cycle}: consolidated plan, {edition(cycle)}", company=conf.get("company_name")
+        ) as book:
             _write(book, cycle, user, totals, taken_at)
     return totals
 

@@ -25,8 +25,16 @@ HANDED_IN = (Line.Status.SUBMITTED, Line.Status.APPROVED)
 
 
 def write_about(
-    book: Book, styles: Styles, cycle: Cycle, totals: Totals, *, edition: str, taken_at: dt.datetime, taken_by: Any,
-    scope: str, dormant: int,
+    book: Book,
+    styles: Styles,
+    cycle: Cycle,
+    totals: Totals,
+    *,
+    edition: str,
+    taken_at: dt.datetime,
+    taken_by: Any,
+    scope: str,
+    dormant: int,
 ) -> None:
     """Write the sheet `About` as the first of the book."""
     sheet = book.sheet("About")
@@ -69,7 +77,10 @@ def _facts(
             f"{periods.label(first)} to {periods.label(last)}; the first {cycle.mandatory} must be answered and make up "
             "the totals of 12, the lighter ones are optional",
         ),
-        ("Lines", f"{totals.lines:,} live lines; {dormant:,} dormant ones are 0 in the plan and left out of the sheets"),
+        (
+            "Lines",
+            f"{totals.lines:,} live lines; {dormant:,} dormant ones are 0 in the plan and left out of the sheets",
+        ),
         ("Missed lines", f"{missed:,}, marked on every sheet. {POLICY_WORDS[missed_policy(cycle)]}"),
         ("Amounts", f"in {conf.get('currency')}; sales are volume times price, without price they are blank"),
         ("Volumes", "in the unit of each product; different units are never added"),
@@ -173,7 +184,9 @@ def _risk(sheet: Sheet, styles: Styles, row: int, totals: Totals, cycle: Cycle) 
     last_column = 4 + 2 * len(units)
     sheet.fill(row, 1, last_column, styles.heading)
     row += 1
-    weights = {int(key): Decimal(str(value)) for key, value in (cycle.settings.get("risk_weights") or _weights()).items()}
+    weights = {
+        int(key): Decimal(str(value)) for key, value in (cycle.settings.get("risk_weights") or _weights()).items()
+    }
     sheet.text(row, 0, "Risk class", styles.head)
     headings = ["Weight", "Lines", "Sales", "Sales weighted"]
     for unit in units:

@@ -29,7 +29,7 @@ QUANTITY, PRICE, MONEY, WEIGHT = "#,##0", "#,##0.00##", "#,##0", "#,##0"
 
 
 def risk_label(risk_class: int) -> str:
-    """"2 Customer": sorts by the class and says what it is."""
+    """ "2 Customer": sorts by the class and says what it is."""
     return f"{risk_class} {RISK_LABELS[risk_class]}"
 
 
@@ -60,7 +60,9 @@ class Styles:
         self.text = book.text_style()
         self.count = book.style(num_format=QUANTITY)
         self.quantity = book.style(num_format=QUANTITY)
-        self.quantity_sum = book.style(num_format=QUANTITY, bold=True, left=1, right=1, left_color=_LINE, right_color=_LINE)
+        self.quantity_sum = book.style(
+            num_format=QUANTITY, bold=True, left=1, right=1, left_color=_LINE, right_color=_LINE
+        )
         self.price = book.style(num_format=PRICE)
         self.money = book.style(num_format=MONEY)
         self.money_sum = book.style(num_format=MONEY, bold=True, left=1, left_color=_LINE)
@@ -88,8 +90,17 @@ class _Table:
     """What tables of months share: a title, total rows that stay in sight, headings, and the range they sum."""
 
     def __init__(
-        self, book: Book, styles: Styles, cycle: Cycle, name: str, *, title: str, note: str, totals: Sequence[Total],
-        rows: int, unit_column: int,
+        self,
+        book: Book,
+        styles: Styles,
+        cycle: Cycle,
+        name: str,
+        *,
+        title: str,
+        note: str,
+        totals: Sequence[Total],
+        rows: int,
+        unit_column: int,
     ) -> None:
         self.sheet: Sheet = book.sheet(name)
         self.styles = styles
@@ -157,7 +168,15 @@ class LineTable(_Table):
     """One row per live line: who, what, sixteen volumes, prices and sales."""
 
     def __init__(
-        self, book: Book, styles: Styles, cycle: Cycle, name: str, *, title: str, note: str, totals: Sequence[Total],
+        self,
+        book: Book,
+        styles: Styles,
+        cycle: Cycle,
+        name: str,
+        *,
+        title: str,
+        note: str,
+        totals: Sequence[Total],
         with_rep: bool,
     ) -> None:
         self.lead = LEAD if with_rep else LEAD[1:]
@@ -250,8 +269,16 @@ def _sum(values: Sequence[Decimal | None]) -> Decimal:
 
 
 def write_summary(
-    book: Book, styles: Styles, cycle: Cycle, name: str, *, title: str, note: str, keys: Sequence[tuple[str, float]],
-    rows: Iterable[tuple[Sequence[Any], Sequence[Total]]], totals: Sequence[Total],
+    book: Book,
+    styles: Styles,
+    cycle: Cycle,
+    name: str,
+    *,
+    title: str,
+    note: str,
+    keys: Sequence[tuple[str, float]],
+    rows: Iterable[tuple[Sequence[Any], Sequence[Total]]],
+    totals: Sequence[Total],
 ) -> None:
     """A sheet of sums: one row per key and unit of measure, with volumes, weight and sales by month.
 

@@ -287,5 +287,3 @@ def common_first_period(sheets: Sequence[CustomerSheet]) -> dt.date | None:
         sheet.first_period for sheet in sheets
     )
     return min(votes, key=lambda period: (-votes[period], period)) if votes else None
-
-

@@ -186,9 +186,7 @@ def _unreadable(sheet: Sheet, row: int, column: int, cell: Cell) -> bool:
     return (row, column) in sheet.formulas_without_value
 
 
-def _restarts(
-    columns: Sequence[int], heads: Sequence[MonthHead | None], cells: Sequence[Cell], column: int
-) -> bool:
+def _restarts(columns: Sequence[int], heads: Sequence[MonthHead | None], cells: Sequence[Cell], column: int) -> bool:
     """Whether a block without a gap before it begins at `column`: its months jump back to the start."""
     before, here = heads[columns[-1]], heads[column]
     if before is None or here is None or before.period is None or here.period is None:

@@ -66,7 +66,9 @@ def note_months(notes: Notes, header: Header, first: dt.date) -> None:
         notes.add("repeated_month", f"{here}:{last}", f"Months are named twice: {'; '.join(repeated)}.")
     if unread:
         notes.add(
-            "unread_month", f"{here}:{last}", f"Headings without a readable date were read by position: {', '.join(unread)}."
+            "unread_month",
+            f"{here}:{last}",
+            f"Headings without a readable date were read by position: {', '.join(unread)}.",
         )
     if header.price_first is not None and len(header.price) > 1 and header.price_first != first:
         notes.add(

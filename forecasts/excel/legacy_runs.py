@@ -87,6 +87,18 @@ def check_upload(file_name: str, chunks: Iterable[bytes], *, rep: User | None, b
         options={"rep": rep.pk if rep else None},
     )
     try:
+        _try_out(run, rep, by)
+        run.save()
+    except BaseException:
+        # Nobody would ever find the file again.
+        (settings.UPLOAD_DIR / name).unlink(missing_ok=True)
+        raise
+    return run
+
+
+def _try_out(run: ImportRun, rep: User | None, by: Any) -> None:
+    """Put on the run what applying its file would do, or why it cannot be read; such a file is not kept."""
+    try:
         book = read_book(stored_path(run))
         outcome = apply_book(book, rep=rep, by=by, dry_run=True)
     except DomainError as refusal:
@@ -97,8 +109,6 @@ def check_upload(file_name: str, chunks: Iterable[bytes], *, rep: User | None, b
     else:
         run.state = ImportRun.State.CHECKED
         _describe(run, book, outcome)
-    run.save()
-    return run
 
 
 def apply_run(run_id: int, *, by: Any) -> ImportRun:

@@ -20,7 +20,9 @@ _HELPER = re.compile(r"lists?|averages?|avg|instructions?|read ?me|notes?")
 _BUDGET = re.compile(r"budgets?([ _-]*(fy)?[ _-]*[0-9]{2,4})?|(fy)?[0-9]{2,4}[ _-]*budgets?")
 _PROSPECT = re.compile(r"(new (business|biz|customer|account|client)e?s?|prospects?)\s*($|[^a-z\s].*)")
 _PIVOT = re.compile(r"row labels|column labels|(sum|count|average|max|min) of .+|etiquetas de fila|suma de .+")
-_REP = re.compile(r"(sales ?rep(resentative)?|salesperson|rep)( name)?\s*[:：-]\s*(.*)|sales ?rep(resentative)?( name)?")
+_REP = re.compile(
+    r"(sales ?rep(resentative)?|salesperson|rep)( name)?\s*[:：-]\s*(.*)|sales ?rep(resentative)?( name)?"
+)
 LEGEND_CELLS = 40
 
 
@@ -57,9 +59,7 @@ def parse_book(workbook: Workbook, *, decimal_mark: DecimalMark = ".") -> Legacy
     )
 
 
-def _parse_sheet(
-    sheet: Sheet, date1904: bool, decimal_mark: DecimalMark
-) -> tuple[CustomerSheet | None, SheetReport]:
+def _parse_sheet(sheet: Sheet, date1904: bool, decimal_mark: DecimalMark) -> tuple[CustomerSheet | None, SheetReport]:
     name = clean(sheet.name)
     word = name.casefold()
     if sheet.unread:
@@ -120,9 +120,7 @@ def _headless(sheet: Sheet, filled: int) -> SheetReport:
     """A sheet without a plan's header, told by what it holds."""
     texts = [clean(cell).casefold() for row in sheet.rows[:60] for cell in row if isinstance(cell, str)]
     if filled <= LEGEND_CELLS and sum(1 for text in texts if text in OFFICIAL) >= 2:
-        return SheetReport(
-            sheet.name, "legend", "Legend", "The list of probability texts; nothing is taken from it."
-        )
+        return SheetReport(sheet.name, "legend", "Legend", "The list of probability texts; nothing is taken from it.")
     rows = _plan_rows(sheet)
     if rows:
         return SheetReport(
@@ -223,7 +221,11 @@ def _pivot_reps(sheet: Sheet) -> set[str]:
     """First-level labels of a pivot whose second column holds the customers."""
     for number, row in enumerate(sheet.rows[:15]):
         words = [clean(cell).casefold() for cell in row]
-        if len(words) > 1 and re.fullmatch(r"row labels|etiquetas de fila|sales rep", words[0]) and "customer" in words[1]:
+        if (
+            len(words) > 1
+            and re.fullmatch(r"row labels|etiquetas de fila|sales rep", words[0])
+            and "customer" in words[1]
+        ):
             labels = {clean(below[0]) for below in sheet.rows[number + 1 :] if below and isinstance(below[0], str)}
             return {label for label in labels if label and "total" not in label.casefold()}
     return set()

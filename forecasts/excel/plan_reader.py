@@ -195,7 +195,9 @@ def _query(template: str, cycle: Cycle, user: Any) -> tuple[str, dict[str, Any]]
     plan, params = _PLAN, {"cycle": cycle.pk, **plan_parameters(cycle)}
     if not user.has_perm("forecasts.view_all_lines"):
         # The scope has one home, the queryset; its positional parameters get names here.
-        scope, values = Line.objects.visible_to(user).filter(cycle=cycle).order_by().values("pk").query.sql_with_params()
+        scope, values = (
+            Line.objects.visible_to(user).filter(cycle=cycle).order_by().values("pk").query.sql_with_params()
+        )
         names = [f"scope_{number}" for number in range(len(values))]
         plan += f" AND line.id IN ({scope % tuple(f'%({name})s' for name in names)})"
         params.update(zip(names, values, strict=True))

@@ -9,113 +9,297 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('cycles', '0001_initial'),
-        ('masterdata', '0001_initial'),
+        ("cycles", "0001_initial"),
+        ("masterdata", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Line',
+            name="Line",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('submitted', 'Submitted'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('missed', 'Missed')], default='draft', max_length=10)),
-                ('live', models.BooleanField(default=True)),
-                ('risk_class', models.PositiveSmallIntegerField(choices=[(0, 'Order'), (1, 'Plan'), (2, 'Customer'), (3, 'Estimate')], default=3)),
-                ('risk_is_default', models.BooleanField(default=True)),
-                ('revision', models.PositiveIntegerField(default=1)),
-                ('notes', sop_portal.lib.text.NoteField(blank=True)),
-                ('change_reason', sop_portal.lib.text.NameField(blank=True, max_length=200)),
-                ('quantity', django.contrib.postgres.fields.ArrayField(base_field=models.DecimalField(decimal_places=6, max_digits=18, null=True), size=16)),
-                ('quantity_source', models.CharField(default=forecasts.models.blank_sources, max_length=16)),
-                ('unit_price', django.contrib.postgres.fields.ArrayField(base_field=models.DecimalField(decimal_places=4, max_digits=14, null=True), size=16)),
-                ('price_source', models.CharField(default=forecasts.models.blank_sources, max_length=16)),
-                ('baseline', django.contrib.postgres.fields.ArrayField(base_field=models.DecimalField(decimal_places=6, max_digits=18, null=True), null=True, size=16)),
-                ('baseline_low', django.contrib.postgres.fields.ArrayField(base_field=models.DecimalField(decimal_places=6, max_digits=18, null=True), null=True, size=16)),
-                ('baseline_high', django.contrib.postgres.fields.ArrayField(base_field=models.DecimalField(decimal_places=6, max_digits=18, null=True), null=True, size=16)),
-                ('edited_at', models.DateTimeField(null=True)),
-                ('confirmed_at', models.DateTimeField(null=True)),
-                ('submitted_at', models.DateTimeField(null=True)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('decision_comment', sop_portal.lib.text.NoteField(blank=True)),
-                ('confirmed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='masterdata.customer')),
-                ('cycle', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='cycles.cycle')),
-                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('edited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to=settings.AUTH_USER_MODEL)),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='masterdata.product')),
-                ('submitted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='submitted_lines', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("submitted", "Submitted"),
+                            ("approved", "Approved"),
+                            ("rejected", "Rejected"),
+                            ("missed", "Missed"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("live", models.BooleanField(default=True)),
+                (
+                    "risk_class",
+                    models.PositiveSmallIntegerField(
+                        choices=[(0, "Order"), (1, "Plan"), (2, "Customer"), (3, "Estimate")], default=3
+                    ),
+                ),
+                ("risk_is_default", models.BooleanField(default=True)),
+                ("revision", models.PositiveIntegerField(default=1)),
+                ("notes", sop_portal.lib.text.NoteField(blank=True)),
+                ("change_reason", sop_portal.lib.text.NameField(blank=True, max_length=200)),
+                (
+                    "quantity",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DecimalField(decimal_places=6, max_digits=18, null=True), size=16
+                    ),
+                ),
+                ("quantity_source", models.CharField(default=forecasts.models.blank_sources, max_length=16)),
+                (
+                    "unit_price",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DecimalField(decimal_places=4, max_digits=14, null=True), size=16
+                    ),
+                ),
+                ("price_source", models.CharField(default=forecasts.models.blank_sources, max_length=16)),
+                (
+                    "baseline",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DecimalField(decimal_places=6, max_digits=18, null=True), null=True, size=16
+                    ),
+                ),
+                (
+                    "baseline_low",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DecimalField(decimal_places=6, max_digits=18, null=True), null=True, size=16
+                    ),
+                ),
+                (
+                    "baseline_high",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DecimalField(decimal_places=6, max_digits=18, null=True), null=True, size=16
+                    ),
+                ),
+                ("edited_at", models.DateTimeField(null=True)),
+                ("confirmed_at", models.DateTimeField(null=True)),
+                ("submitted_at", models.DateTimeField(null=True)),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("decision_comment", sop_portal.lib.text.NoteField(blank=True)),
+                (
+                    "confirmed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="lines", to="masterdata.customer"
+                    ),
+                ),
+                (
+                    "cycle",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="lines", to="cycles.cycle"
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "edited_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lines",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="lines", to="masterdata.product"
+                    ),
+                ),
+                (
+                    "submitted_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="submitted_lines",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['customer_id', 'product_id'],
-                'permissions': [('view_all_lines', 'Can see every line'), ('view_team_lines', 'Can see the lines of the own team'), ('edit_own_lines', 'Can edit and submit own lines'), ('edit_any_line', 'Can edit and submit lines on behalf of a rep'), ('decide_team_lines', 'Can approve, reject, return and adjust lines of the own team'), ('decide_any_line', 'Can approve, reject, return and adjust every line')],
+                "ordering": ["customer_id", "product_id"],
+                "permissions": [
+                    ("view_all_lines", "Can see every line"),
+                    ("view_team_lines", "Can see the lines of the own team"),
+                    ("edit_own_lines", "Can edit and submit own lines"),
+                    ("edit_any_line", "Can edit and submit lines on behalf of a rep"),
+                    ("decide_team_lines", "Can approve, reject, return and adjust lines of the own team"),
+                    ("decide_any_line", "Can approve, reject, return and adjust every line"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Snapshot',
+            name="Snapshot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event', models.CharField(choices=[('open', 'Opened'), ('submit', 'Submitted'), ('approve', 'Approved'), ('reject', 'Rejected'), ('return', 'Returned'), ('adjust', 'Adjusted'), ('close', 'Closed'), ('final', 'Published')], max_length=10)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('submitted', 'Submitted'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('missed', 'Missed')], max_length=10)),
-                ('live', models.BooleanField()),
-                ('risk_class', models.PositiveSmallIntegerField()),
-                ('quantity', django.contrib.postgres.fields.ArrayField(base_field=models.DecimalField(decimal_places=6, max_digits=18, null=True), size=16)),
-                ('quantity_source', models.CharField(max_length=16)),
-                ('unit_price', django.contrib.postgres.fields.ArrayField(base_field=models.DecimalField(decimal_places=4, max_digits=14, null=True), size=16)),
-                ('price_source', models.CharField(max_length=16)),
-                ('comment', sop_portal.lib.text.NoteField(blank=True)),
-                ('at', models.DateTimeField()),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='forecasts.line')),
-                ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "event",
+                    models.CharField(
+                        choices=[
+                            ("open", "Opened"),
+                            ("submit", "Submitted"),
+                            ("approve", "Approved"),
+                            ("reject", "Rejected"),
+                            ("return", "Returned"),
+                            ("adjust", "Adjusted"),
+                            ("close", "Closed"),
+                            ("final", "Published"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("submitted", "Submitted"),
+                            ("approved", "Approved"),
+                            ("rejected", "Rejected"),
+                            ("missed", "Missed"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("live", models.BooleanField()),
+                ("risk_class", models.PositiveSmallIntegerField()),
+                (
+                    "quantity",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DecimalField(decimal_places=6, max_digits=18, null=True), size=16
+                    ),
+                ),
+                ("quantity_source", models.CharField(max_length=16)),
+                (
+                    "unit_price",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DecimalField(decimal_places=4, max_digits=14, null=True), size=16
+                    ),
+                ),
+                ("price_source", models.CharField(max_length=16)),
+                ("comment", sop_portal.lib.text.NoteField(blank=True)),
+                ("at", models.DateTimeField()),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="snapshots", to="forecasts.line"
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['line_id', 'pk'],
+                "ordering": ["line_id", "pk"],
             },
         ),
         migrations.AddIndex(
-            model_name='line',
-            index=models.Index(fields=['cycle', 'owner', 'status'], name='line_cycle_owner_status'),
+            model_name="line",
+            index=models.Index(fields=["cycle", "owner", "status"], name="line_cycle_owner_status"),
         ),
         migrations.AddIndex(
-            model_name='line',
-            index=models.Index(fields=['customer', 'product', 'cycle'], name='line_pair_cycle'),
+            model_name="line",
+            index=models.Index(fields=["customer", "product", "cycle"], name="line_pair_cycle"),
         ),
         migrations.AddIndex(
-            model_name='line',
-            index=models.Index(condition=models.Q(('submitted_by__isnull', False)), fields=['submitted_by'], name='line_submitted_by'),
+            model_name="line",
+            index=models.Index(
+                condition=models.Q(("submitted_by__isnull", False)), fields=["submitted_by"], name="line_submitted_by"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='line',
-            constraint=models.UniqueConstraint(fields=('cycle', 'customer', 'product'), name='line_pair_once_per_cycle', violation_error_message='This customer already has a line of this product in the cycle.'),
+            model_name="line",
+            constraint=models.UniqueConstraint(
+                fields=("cycle", "customer", "product"),
+                name="line_pair_once_per_cycle",
+                violation_error_message="This customer already has a line of this product in the cycle.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='line',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'submitted', 'approved', 'rejected', 'missed'])), name='line_status_known'),
+            model_name="line",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["draft", "submitted", "approved", "rejected", "missed"])),
+                name="line_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='line',
-            constraint=models.CheckConstraint(condition=models.Q(('risk_class__lte', 3)), name='line_risk_class_known'),
+            model_name="line",
+            constraint=models.CheckConstraint(condition=models.Q(("risk_class__lte", 3)), name="line_risk_class_known"),
         ),
         migrations.AddConstraint(
-            model_name='line',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity_source__regex', '^[-cbeual]{16}$')), name='line_quantity_source_known'),
+            model_name="line",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity_source__regex", "^[-cbeual]{16}$")), name="line_quantity_source_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='line',
-            constraint=models.CheckConstraint(condition=models.Q(('price_source__regex', '^[-mpceual]{16}$')), name='line_price_source_known'),
+            model_name="line",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("price_source__regex", "^[-mpceual]{16}$")), name="line_price_source_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='line',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'rejected'), _negated=True), models.Q(('decision_comment', ''), _negated=True), _connector='OR'), name='line_rejected_has_comment', violation_error_message='A rejection needs a comment.'),
+            model_name="line",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "rejected"), _negated=True),
+                    models.Q(("decision_comment", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="line_rejected_has_comment",
+                violation_error_message="A rejection needs a comment.",
+            ),
         ),
         migrations.AddIndex(
-            model_name='snapshot',
-            index=models.Index(fields=['line', 'event', '-id'], name='snapshot_line_event'),
+            model_name="snapshot",
+            index=models.Index(fields=["line", "event", "-id"], name="snapshot_line_event"),
         ),
     ]

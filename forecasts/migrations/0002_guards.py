@@ -31,10 +31,11 @@ BEGIN
   IF current_setting('sop.line_move', true) = 'on' THEN
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
   END IF;
-  IF TG_OP = 'DELETE' THEN
-    wanted := OLD;
-  ELSE
+  -- What a line is before a change decides: a new owner's extension or another cycle must not open it.
+  IF TG_OP = 'INSERT' THEN
     wanted := NEW;
+  ELSE
+    wanted := OLD;
   END IF;
   SELECT cycle.status, greatest(cycle.closes_at, share.deadline_extension) INTO state, deadline
     FROM cycles_cycle AS cycle
@@ -44,8 +45,14 @@ BEGIN
     RAISE EXCEPTION 'line % takes no input: its cycle is % and its deadline is %', wanted.id, state, deadline
       USING ERRCODE = 'check_violation', CONSTRAINT = 'line_takes_input';
   END IF;
-  IF TG_OP = 'UPDATE' AND (OLD.status NOT IN ('draft', 'rejected') OR NEW.status NOT IN ('draft', 'rejected', 'submitted')) THEN
-    RAISE EXCEPTION 'line % is % and takes no input', wanted.id, OLD.status
+  IF TG_OP = 'UPDATE' AND NOT (OLD.status IN ('draft', 'rejected')
+      AND (NEW.status IN (OLD.status, 'draft') OR (OLD.status = 'draft' AND NEW.status = 'submitted'))) THEN
+    RAISE EXCEPTION 'line % is % and takes no input that makes it %', wanted.id, OLD.status, NEW.status
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'line_takes_input';
+  END IF;
+  IF TG_OP = 'UPDATE' AND (OLD.cycle_id, OLD.customer_id, OLD.product_id)
+                          IS DISTINCT FROM (NEW.cycle_id, NEW.customer_id, NEW.product_id) THEN
+    RAISE EXCEPTION 'line % stays with its cycle, customer and product', wanted.id
       USING ERRCODE = 'check_violation', CONSTRAINT = 'line_takes_input';
   END IF;
   IF TG_OP <> 'UPDATE' AND wanted.status <> 'draft' THEN
@@ -57,7 +64,9 @@ END $$;
 CREATE TRIGGER forecasts_line_guard_update BEFORE UPDATE ON forecasts_line FOR EACH ROW
   WHEN (OLD.quantity IS DISTINCT FROM NEW.quantity OR OLD.unit_price IS DISTINCT FROM NEW.unit_price
         OR OLD.risk_class IS DISTINCT FROM NEW.risk_class OR OLD.status IS DISTINCT FROM NEW.status
-        OR OLD.cycle_id IS DISTINCT FROM NEW.cycle_id OR OLD.quantity_source IS DISTINCT FROM NEW.quantity_source
+        OR OLD.cycle_id IS DISTINCT FROM NEW.cycle_id OR OLD.customer_id IS DISTINCT FROM NEW.customer_id
+        OR OLD.product_id IS DISTINCT FROM NEW.product_id OR OLD.owner_id IS DISTINCT FROM NEW.owner_id
+        OR OLD.notes IS DISTINCT FROM NEW.notes OR OLD.quantity_source IS DISTINCT FROM NEW.quantity_source
         OR OLD.price_source IS DISTINCT FROM NEW.price_source OR OLD.live IS DISTINCT FROM NEW.live)
   EXECUTE FUNCTION forecasts_line_guard();
 CREATE TRIGGER forecasts_line_guard_insert BEFORE INSERT OR DELETE ON forecasts_line FOR EACH ROW

@@ -10,7 +10,7 @@ from audit.services import Event, record_many
 from cycles.models import Cycle
 from forecasts.models import Line, QuantitySource
 from forecasts.services.values import Change, LineEdit, already_there, apply_edit, check_edit, stale_lines
-from forecasts.services.writing import line_label, lock_lines, require_input, write_cells
+from forecasts.services.writing import guard_speaks, line_label, lock_lines, require_input, write_cells
 from sop_portal.lib.errors import NotAllowed, Refused
 
 
@@ -72,7 +72,8 @@ def set_cells(cycle_id: int, edits: Sequence[LineEdit], *, by: Any, source: str 
 
     written = [lines[pk] for pk in changed]
     if written:
-        write_cells(written, by=by, now=now)
+        with guard_speaks(cycle):
+            write_cells(written, by=by, now=now)
         record_many(
             Event(
                 action="forecast_updated",

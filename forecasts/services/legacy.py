@@ -14,6 +14,7 @@ from forecasts.services.writing import line_label, past_the_guard, take_snapshot
 from masterdata.models import Customer, Product
 from masterdata.upserts import Tally
 from sop_portal.lib import periods
+from sop_portal.lib.risk import DEFAULT_RISK_CLASS
 
 BATCH = 1_000
 
@@ -52,7 +53,8 @@ def write_plan(cycle: Cycle, rows: Sequence[PlanRow], *, owner: Any, by: Any, no
             fresh.append(_new_line(cycle, row, owner or row.customer.sales_rep, risk, is_default, now))
             continue
         changes = _differences(line, row, risk)
-        if not changes:
+        chosen_now = line.risk_is_default and not is_default
+        if not changes and not chosen_now:
             tally.unchanged += 1
             continue
         line.quantity, line.unit_price = list(row.quantity), list(row.unit_price)
@@ -86,7 +88,7 @@ def _risk(row: PlanRow) -> tuple[int, bool]:
         return row.risk_class, False
     if row.customer.default_risk_class is not None:
         return row.customer.default_risk_class, True
-    return 3, True
+    return DEFAULT_RISK_CLASS, True
 
 
 def _sources(row: PlanRow) -> tuple[str, str]:

@@ -1,10 +1,10 @@
-"""Moving lines: submit, recall, approve, reject, return, adjust. One function per move, all or none of the list."""
+"""Moving lines: submit, recall, approve, reject, return, adjust. One function per act, all or none of the list."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -12,11 +12,12 @@ from django.db.models import F
 
 from audit.services import Event, record_many
 from cycles.models import Cycle
-from forecasts.models import MAX_QUANTITY, Line, QuantitySource, Snapshot
+from forecasts.models import Line, QuantitySource, Snapshot
 from forecasts.services.values import Change, LineEdit, apply_edit, check_edit, stale_lines
 from forecasts.services.writing import (
     cell_label,
     closed_sentence,
+    guard_speaks,
     line_label,
     lock_lines,
     past_the_guard,
@@ -49,11 +50,47 @@ class Adjustment:
 
 
 @dataclass(frozen=True)
+class Act:
+    """What a person does to lines: from which statuses it leads where, and in which states of the cycle.
+
+    Several acts lead to the same status, so `Line.MOVES` alone does not tell which of them is meant; every step of an
+    act stands in that table, too. An act of the owner has no `cycle`: it asks whether input is open.
+    """
+
+    verb: str
+    before: frozenset[str]
+    after: str
+    action: str
+    event: str | None = None
+    cycle: frozenset[str] = frozenset()
+
+
+_OPEN, _CLOSED = Cycle.Status.OPEN, Cycle.Status.CLOSED
+_UNDECIDED = frozenset({Status.SUBMITTED})
+
+SUBMIT = Act("submit", frozenset({Status.DRAFT}), Status.SUBMITTED, "forecast_submitted", Snapshot.Event.SUBMIT)
+RECALL = Act("recall", _UNDECIDED, Status.DRAFT, "forecast_recalled")
+APPROVE = Act(
+    "approve", _UNDECIDED, Status.APPROVED, "forecast_approved", Snapshot.Event.APPROVE, frozenset({_OPEN, _CLOSED})
+)
+REJECT = Act("reject", _UNDECIDED, Status.REJECTED, "forecast_rejected", Snapshot.Event.REJECT, frozenset({_OPEN}))
+RETURN = Act(
+    "return", _UNDECIDED | {Status.APPROVED}, Status.DRAFT, "forecast_returned", Snapshot.Event.RETURN,
+    frozenset({_OPEN}),
+)  # fmt: skip
+ADJUST = Act(
+    "adjust", _UNDECIDED | {Status.APPROVED, Status.MISSED}, Status.APPROVED, "forecast_adjusted",
+    Snapshot.Event.ADJUST, frozenset({_CLOSED}),
+)  # fmt: skip
+ACTS = (SUBMIT, RECALL, APPROVE, REJECT, RETURN, ADJUST)
+
+
+@dataclass(frozen=True)
 class Problem:
     """Why a cell keeps its line from being submitted."""
 
     position: int
-    kind: str  # "blank" or "price"
+    kind: Literal["blank", "price"]
     sentence: str
 
 
@@ -66,10 +103,6 @@ def problems(line: Line) -> list[Problem]:
                 found.append(
                     Problem(position, "blank", f"{cell_label(line, position)} is blank; enter a quantity or 0.")
                 )
-        elif quantity > MAX_QUANTITY:
-            found.append(
-                Problem(position, "large", f"{cell_label(line, position)}: {quantity:,} is over {MAX_QUANTITY:,}.")
-            )
         elif quantity > 0 and line.unit_price[position] is None:
             found.append(Problem(position, "price", f"{cell_label(line, position)} has no price; enter one."))
     return found
@@ -100,12 +133,11 @@ def _read(
 
 
 def _sort(
+    act: Act,
     found: Sequence[tuple[int, Any, Line]],
     refused: dict[int, str],
     *,
-    allowed: Iterable[str],
-    done: Callable[[Line], bool],
-    verb: str,
+    done: Callable[[Line], bool] = lambda line: False,
     check: Callable[[Line], str] = lambda line: "",
 ) -> list[tuple[Any, Line]]:
     """The lines that really move. Those already moved by the same person are left; the rest must be allowed."""
@@ -113,8 +145,9 @@ def _sort(
     for position, ref, line in found:
         if done(line):
             continue
-        if line.status not in allowed:
-            refused[position] = f"{line_label(line)} is {line.get_status_display().lower()}, so you cannot {verb} it."
+        if line.status not in act.before or not line.can_move_to(act.after):
+            state = line.get_status_display().lower()
+            refused[position] = f"{line_label(line)} is {state}, so you cannot {act.verb} it."
         elif ref.revision != line.revision:
             stale.append(line)
         elif sentence := check(line):
@@ -129,53 +162,49 @@ def _sort(
 
 
 def _write(
+    act: Act,
     lines: Sequence[Line],
-    status: str,
-    action: str,
     *,
     by: Any,
-    event: str | None = None,
-    comment: str = "",
     now: dt.datetime,
+    comment: str = "",
     changes: Mapping[int, Mapping[str, Any]] | None = None,
-    guarded: bool = False,
     **fields: Any,
 ) -> list[Line]:
-    """Move `lines` to `status` in one statement, with snapshots and audit."""
+    """Move `lines` in one statement, with snapshots and audit. changes: what else changed, per line."""
     if not lines:
         return []
     before = {line.pk: line.status for line in lines}
     ids = [line.pk for line in lines]
     rows = Line.objects.filter(pk__in=ids)
-    values = {"status": status, "revision": F("revision") + 1, **fields}
-    if guarded:
-        rows.untracked().update(**values)
+    values = {"status": act.after, "revision": F("revision") + 1, **fields}
+    if act is SUBMIT:
+        # Handing in is input, so the guard of the database watches the deadline once more.
+        with guard_speaks(lines[0].cycle):
+            rows.untracked().update(**values)
     else:
         with past_the_guard():
             rows.untracked().update(**values)
-    if event:
-        take_snapshots(ids, event, by=by, now=now, comment=comment)
+    if act.event:
+        take_snapshots(ids, act.event, by=by, now=now, comment=comment)
     record_many(
         Event(
-            action=action,
+            action=act.action,
             entity_type="forecast",
             entity_id=str(line.pk),
             label=line_label(line),
             changes={
                 **((changes or {}).get(line.pk) or {}),
-                "status": [before[line.pk], status],
+                "status": [before[line.pk], act.after],
                 **({"comment": [None, comment]} if comment else {}),
             },
-            on_behalf_of=line.owner_id if action in _OWNERS_ACTS and line.owner_id != by.pk else None,
+            on_behalf_of=line.owner_id if not act.cycle and line.owner_id != by.pk else None,
         )
         for line in lines
     )
     for line in lines:
-        line.status, line.revision = status, line.revision + 1
+        line.status, line.revision = act.after, line.revision + 1
     return list(lines)
-
-
-_OWNERS_ACTS = {"forecast_submitted", "forecast_recalled"}
 
 
 def _comment(text: str, *, required: str = "") -> str:
@@ -204,22 +233,18 @@ def submit_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, change_reas
         return " ".join(problem.sentence for problem in problems(line))
 
     moving = _sort(
+        SUBMIT,
         found,
         refused,
-        allowed={Status.DRAFT},
         done=lambda line: line.status == Status.SUBMITTED and line.submitted_by_id == by.pk,
-        verb="submit",
         check=check,
     )
     return _write(
+        SUBMIT,
         [line for _, line in moving],
-        Status.SUBMITTED,
-        "forecast_submitted",
-        event=Snapshot.Event.SUBMIT,
-        comment=_comment(change_reason),
         by=by,
         now=now,
-        guarded=True,
+        comment=_comment(change_reason),
         submitted_by=by,
         submitted_at=now,
         decided_by=None,
@@ -240,34 +265,22 @@ def recall_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any) -> list[Lin
             return f"{line_label(line)} was submitted by somebody else, who alone can recall it."
         return ""
 
-    moving = _sort(
-        found,
-        refused,
-        allowed={Status.SUBMITTED},
-        done=lambda line: False,
-        verb="recall",
-        check=check,
-    )
-    return _write(
-        [line for _, line in moving],
-        Status.DRAFT,
-        "forecast_recalled",
-        by=by,
-        now=now,
-        submitted_by=None,
-        submitted_at=None,
-    )
+    moving = _sort(RECALL, found, refused, check=check)
+    return _write(RECALL, [line for _, line in moving], by=by, now=now, submitted_by=None, submitted_at=None)
 
 
 def _not_own(line: Line, by: Any) -> str:
     """Nobody decides what they submitted or edited last."""
-    if by.pk in (line.submitted_by_id, line.edited_by_id):
+    if line.was_worked_on_by(by):
         return f"You submitted or edited {line_label(line)} yourself, so somebody else has to decide it."
     return ""
 
 
-def _require_status(cycle: Cycle, *statuses: str) -> None:
-    if cycle.status in statuses:
+def _require_state(cycle: Cycle, act: Act) -> None:
+    """Refuse an act that the state of the cycle does not allow."""
+    if cycle.kind == Cycle.Kind.LEGACY:
+        raise Conflict(f"{cycle} comes from old workbooks; its lines stay as they were imported.")
+    if cycle.status in act.cycle:
         return
     if cycle.status == Cycle.Status.ARCHIVED:
         raise Conflict(f"{cycle} is published, so its lines stay as they are.")
@@ -276,88 +289,47 @@ def _require_status(cycle: Cycle, *statuses: str) -> None:
     raise Conflict(closed_sentence(cycle))
 
 
-@transaction.atomic
-def approve_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, comment: str = "") -> list[Line]:
-    """Accept submitted lines, in an open or closed cycle."""
-    comment = _comment(comment)
+def _decide(act: Act, cycle_id: int, refs: Iterable[LineRef], *, by: Any, comment: str) -> list[Line]:
+    """Approve, reject or return: somebody else's lines, in the state of the cycle that the act asks for."""
     cycle, found, now, refused = _read(cycle_id, refs, Line.objects.decidable_by(by), by)
-    _require_status(cycle, Cycle.Status.OPEN, Cycle.Status.CLOSED)
+    _require_state(cycle, act)
     moving = _sort(
+        act,
         found,
         refused,
-        allowed={Status.SUBMITTED},
-        done=lambda line: line.status == Status.APPROVED and line.decided_by_id == by.pk,
-        verb="approve",
+        done=lambda line: line.status == act.after and line.decided_by_id == by.pk,
         check=lambda line: _not_own(line, by),
     )
     return _write(
+        act,
         [line for _, line in moving],
-        Status.APPROVED,
-        "forecast_approved",
-        event=Snapshot.Event.APPROVE,
-        comment=comment,
         by=by,
         now=now,
+        comment=comment,
         decided_by=by,
         decided_at=now,
         decision_comment=comment,
     )
+
+
+@transaction.atomic
+def approve_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, comment: str = "") -> list[Line]:
+    """Accept submitted lines, in an open or closed cycle."""
+    return _decide(APPROVE, cycle_id, refs, by=by, comment=_comment(comment))
 
 
 @transaction.atomic
 def reject_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, comment: str) -> list[Line]:
     """Refuse submitted lines with a comment, so that their owner revises them; the cycle must be open."""
     comment = _comment(comment, required="Say why you reject; the rep reads it beside the line.")
-    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.decidable_by(by), by)
-    _require_status(cycle, Cycle.Status.OPEN)
-    moving = _sort(
-        found,
-        refused,
-        allowed={Status.SUBMITTED},
-        done=lambda line: line.status == Status.REJECTED and line.decided_by_id == by.pk,
-        verb="reject",
-        check=lambda line: _not_own(line, by),
-    )
-    return _write(
-        [line for _, line in moving],
-        Status.REJECTED,
-        "forecast_rejected",
-        event=Snapshot.Event.REJECT,
-        comment=comment,
-        by=by,
-        now=now,
-        decided_by=by,
-        decided_at=now,
-        decision_comment=comment,
-    )
+    return _decide(REJECT, cycle_id, refs, by=by, comment=comment)
 
 
 @transaction.atomic
 def return_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, comment: str) -> list[Line]:
     """Give submitted or approved lines back to their owner as drafts, with a comment; the cycle must be open."""
     comment = _comment(comment, required="Say why you return it; the rep reads it beside the line.")
-    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.decidable_by(by), by)
-    _require_status(cycle, Cycle.Status.OPEN)
-    moving = _sort(
-        found,
-        refused,
-        allowed={Status.SUBMITTED, Status.APPROVED},
-        done=lambda line: line.status == Status.DRAFT and line.decided_by_id == by.pk,
-        verb="return",
-        check=lambda line: _not_own(line, by),
-    )
-    return _write(
-        [line for _, line in moving],
-        Status.DRAFT,
-        "forecast_returned",
-        event=Snapshot.Event.RETURN,
-        comment=comment,
-        by=by,
-        now=now,
-        decided_by=by,
-        decided_at=now,
-        decision_comment=comment,
-    )
+    return _decide(RETURN, cycle_id, refs, by=by, comment=comment)
 
 
 @transaction.atomic
@@ -368,14 +340,8 @@ def adjust_lines(cycle_id: int, adjustments: Sequence[Adjustment], *, by: Any, r
     """
     reason = _comment(reason, required="Say why you adjust; the rep reads it beside the line.")
     cycle, found, now, refused = _read(cycle_id, adjustments, Line.objects.decidable_by(by), by)
-    _require_status(cycle, Cycle.Status.CLOSED)
-    moving = _sort(
-        found,
-        refused,
-        allowed={Status.SUBMITTED, Status.APPROVED, Status.MISSED},
-        done=lambda line: False,
-        verb="adjust",
-    )
+    _require_state(cycle, ADJUST)
+    moving = _sort(ADJUST, found, refused)
     bad_cells: list[dict[str, Any]] = []
     changes: dict[int, dict[str, Any]] = {}
     for position, (wanted, line) in enumerate(moving):
@@ -398,13 +364,11 @@ def adjust_lines(cycle_id: int, adjustments: Sequence[Adjustment], *, by: Any, r
     with past_the_guard():
         write_cells(lines, by=by, now=now)
     return _write(
+        ADJUST,
         lines,
-        Status.APPROVED,
-        "forecast_adjusted",
-        event=Snapshot.Event.ADJUST,
-        comment=reason,
         by=by,
         now=now,
+        comment=reason,
         changes=changes,
         decided_by=by,
         decided_at=now,

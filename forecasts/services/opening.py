@@ -7,13 +7,13 @@ import datetime as dt
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max
+from django.db.models import Count, Max
 
 from audit.services import record_query
 from cycles.models import Cycle, Participant
 from forecasts.models import Line, Snapshot
 from forecasts.plan import PLAN_CELLS, plan_parameters
-from forecasts.services.writing import past_the_guard
+from forecasts.services.writing import past_the_guard, snapshot_cycle
 from masterdata.models import Actual
 from sop_portal.lib import periods
 
@@ -133,13 +133,6 @@ SELECT %(cycle)s, customer_id, product_id, sales_rep_id, 'draft', live, risk_cla
   FROM seed
 """
 
-_COPY = """
-INSERT INTO forecasts_snapshot (line_id, event, status, live, risk_class, quantity, quantity_source, unit_price,
-                                price_source, owner_id, actor_id, comment, at)
-SELECT id, %s, status, live, risk_class, quantity, quantity_source, unit_price, price_source, owner_id, %s, '', %s
-  FROM forecasts_line WHERE cycle_id = %s
-"""
-
 _PARTICIPANTS = """
 INSERT INTO cycles_participant (cycle_id, rep_id, lines_expected, counts_at_close)
 SELECT cycle_id, owner_id, count(*) FILTER (WHERE live), '{}'
@@ -171,7 +164,7 @@ def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
                 "sold_since": sold_since(cycle),
             },
         )
-        cursor.execute(_COPY, [Snapshot.Event.OPEN, by.pk, now, cycle.pk])
+        snapshot_cycle(cycle, Snapshot.Event.OPEN, by=by, now=now)
         cursor.execute(_PARTICIPANTS, [cycle.pk])
     record_query(
         "forecast_created",
@@ -204,21 +197,23 @@ def close_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
     """Live lines nobody handed in become missed and keep their values; every line is copied, the counts are stored."""
     with connection.cursor() as cursor, past_the_guard():
         cursor.execute(
-            "UPDATE forecasts_line SET status = 'missed', revision = revision + 1 "
-            "WHERE cycle_id = %s AND live AND status IN ('draft', 'rejected') RETURNING id",
+            "WITH late AS (SELECT id, status FROM forecasts_line "
+            "WHERE cycle_id = %s AND live AND status IN ('draft', 'rejected') ORDER BY id FOR UPDATE) "
+            "UPDATE forecasts_line AS line SET status = 'missed', revision = line.revision + 1 "
+            "FROM late WHERE line.id = late.id RETURNING line.id, late.status",
             [cycle.pk],
         )
-        missed = [row[0] for row in cursor.fetchall()]
-        cursor.execute(_COPY, [Snapshot.Event.CLOSE, by.pk if by else None, now, cycle.pk])
+        missed = cursor.fetchall()
+        snapshot_cycle(cycle, Snapshot.Event.CLOSE, by=by, now=now)
     record_query(
         "forecast_updated",
         "forecast",
-        f"SELECT line.id::text, {_LABEL}, jsonb_build_object('status', jsonb_build_array('draft', 'missed')) "
-        f"{_LABELLED} WHERE line.id = ANY(%s)",
-        [missed],
+        f"SELECT line.id::text, {_LABEL}, jsonb_build_object('status', jsonb_build_array(late.status, 'missed')) "
+        f"{_LABELLED} JOIN unnest(%s::bigint[], %s::text[]) AS late(id, status) ON late.id = line.id",
+        [[line for line, _ in missed], [status for _, status in missed]],
     )
     counts: dict[int, dict[str, int]] = {}
-    for owner, status, number in status_counts(cycle):
+    for owner, status, number in _status_counts(cycle):
         counts.setdefault(owner, {})[status] = number
     shares = list(Participant.objects.filter(cycle=cycle).select_for_update().order_by("pk"))
     for share in shares:
@@ -226,10 +221,8 @@ def close_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
     Participant.objects.bulk_update(shares, ["counts_at_close"])
 
 
-def status_counts(cycle: Cycle) -> list[tuple[int, str, int]]:
+def _status_counts(cycle: Cycle) -> list[tuple[int, str, int]]:
     """How many live lines of each owner are in each status."""
-    from django.db.models import Count
-
     rows = Line.objects.filter(cycle=cycle, live=True, owner__isnull=False).order_by()
     return list(rows.values_list("owner_id", "status").annotate(Count("pk")))
 

@@ -12,6 +12,7 @@ from forecasts.models import MAX_PRICE, MAX_QUANTITY, NONE, Line, cell_position
 from forecasts.services.writing import cell_label, line_label
 from sop_portal.lib import periods
 from sop_portal.lib.errors import StaleRevision
+from sop_portal.lib.risk import RISK_LABELS
 from sop_portal.lib.text import normal, plain_note
 
 Cells = Mapping[dt.date, Decimal | None]
@@ -34,7 +35,6 @@ class Change:
     """What an edit really changes of a line, field -> [before, after]."""
 
     fields: dict[str, list[Any]] = field(default_factory=dict)
-    cells: list[dict[str, str | int]] = field(default_factory=list)
 
 
 def check_edit(line: Line, edit: LineEdit, bad_cells: list[dict[str, Any]]) -> list[str]:
@@ -54,7 +54,7 @@ def check_edit(line: Line, edit: LineEdit, bad_cells: list[dict[str, Any]]) -> l
                 sentence = f"{cell_label(line, position)}: '{value:f}' is not a number from 0 to {largest:,}."
             sentences.append(sentence)
             bad_cells.append({"line": line.pk, "period": periods.key(period), "field": name, "sentence": sentence})
-    if edit.risk_class is not None and edit.risk_class not in (0, 1, 2, 3):
+    if edit.risk_class is not None and edit.risk_class not in RISK_LABELS:
         sentences.append(f"{line_label(line)}: the risk class must be 0 to 3.")
     if edit.notes is not None:
         try:
@@ -126,10 +126,12 @@ def apply_edit(line: Line, edit: LineEdit, source: str, change: Change) -> None:
 
 
 def number_text(value: Decimal | None) -> str | None:
+    """A number in digits with a point, as JSON and the audit trail keep it; None for a blank."""
     return None if value is None else format(value.normalize(), "f")
 
 
 def stale_lines(lines: Sequence[Line]) -> StaleRevision:
+    """The refusal that names lines somebody else saved, with their values as stored."""
     names = ", ".join(line_label(line) for line in lines[:3])
     more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
     return StaleRevision(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
+from django.db import Error, IntegrityError, connection
 from django.db.models import OuterRef, Subquery
 
 from cycles.models import Cycle, Participant
@@ -33,12 +33,28 @@ def past_the_guard() -> Iterator[None]:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('sop.line_move', 'on', true)")
+        broken = False
         try:
             yield
+        except Error:
+            # The transaction takes no more statements, and its rollback takes the flag away by itself.
+            broken = True
+            raise
         finally:
-            # After an error the transaction may be broken; its rollback takes the flag away by itself.
-            if not connection.needs_rollback:
+            if not broken and not connection.needs_rollback:
                 cursor.execute("SELECT set_config('sop.line_move', '', true)")
+
+
+@contextmanager
+def guard_speaks(cycle: Cycle) -> Iterator[None]:
+    """Turn a refusal of the guard into a sentence: the deadline passed between our look at the clock and the write."""
+    try:
+        yield
+    except IntegrityError as refusal:
+        diagnosis = getattr(refusal.__cause__, "diag", None)
+        if getattr(diagnosis, "constraint_name", None) != "line_takes_input":
+            raise
+        raise Conflict(f"The time for input to {cycle} has just run out.", cycle=cycle.pk) from refusal
 
 
 def lock_lines(scope: Any, cycle_id: int, line_ids: Iterable[int]) -> tuple[Cycle, dict[int, Line], dt.datetime]:
@@ -114,12 +130,12 @@ UPDATE forecasts_line AS line
 
 
 def write_cells(lines: Sequence[Line], *, by: Any, now: dt.datetime) -> None:
-    """Write the cells, risk class, status and revision of `lines` in one statement."""
+    """Write the cells, risk class, status and revision of `lines` in one statement. by: None on the command line."""
     with connection.cursor() as cursor:
         cursor.execute(
             _WRITE_CELLS,
             [
-                by.pk,
+                by.pk if by else None,
                 now,
                 [line.pk for line in lines],
                 [array_literal(line.quantity) for line in lines],
@@ -140,11 +156,16 @@ _SNAPSHOT = """
 INSERT INTO forecasts_snapshot (line_id, event, status, live, risk_class, quantity, quantity_source, unit_price,
                                 price_source, owner_id, actor_id, comment, at)
 SELECT id, %s, status, live, risk_class, quantity, quantity_source, unit_price, price_source, owner_id, %s, %s, %s
-  FROM forecasts_line WHERE id = ANY(%s)
-"""
+  FROM forecasts_line WHERE """
 
 
 def take_snapshots(line_ids: Sequence[int], event: str, *, by: Any, now: dt.datetime, comment: str = "") -> None:
     """Copy the cells of the lines, as they stand in the database now, in one statement."""
     with connection.cursor() as cursor:
-        cursor.execute(_SNAPSHOT, [event, by.pk if by else None, comment, now, list(line_ids)])
+        cursor.execute(f"{_SNAPSHOT} id = ANY(%s)", [event, by.pk if by else None, comment, now, list(line_ids)])
+
+
+def snapshot_cycle(cycle: Cycle, event: str, *, by: Any, now: dt.datetime) -> None:
+    """The same for every line of a cycle."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_SNAPSHOT} cycle_id = %s", [event, by.pk if by else None, "", now, cycle.pk])

@@ -144,10 +144,7 @@ def save_form(request: HttpRequest, cycle_pk: int, customer_pk: int) -> HttpResp
     cycle, customer = _cycle_and_customer(request, cycle_pk, customer_pk)
     query = GridQuery.of(request.GET)
     form = CellForm(cycle, grids.PRICE if query.show == grids.PRICE else grids.QUANTITY, posted(request))
-    found = grids.load(
-        request.user, cycle, customer, show=form.show, dormant=query.dormant, find=query.find, page=query.page,
-        page_lines=grids.FORM_LINES,
-    )  # fmt: skip
+    found = grids.load(request.user, cycle, customer, show=form.show, only=form.line_ids)
     try:
         typed = form.edits(found.all_rows)
         readable = Line.objects.visible_to(request.user).filter(cycle=cycle)
@@ -177,7 +174,7 @@ def _form_page(
 ) -> HttpResponse:
     found = grids.load(
         request.user, cycle, customer, show=form.show, dormant=query.dormant, find=query.find, page=query.page,
-        page_lines=grids.FORM_LINES,
+        page_lines=grids.FORM_LINES, only=form.line_ids if refusal else None,
     )  # fmt: skip
     context = _context(request, found, query) | {
         "form": form,

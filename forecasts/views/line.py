@@ -39,9 +39,7 @@ def line_detail(request: HttpRequest, pk: int) -> HttpResponse:
     return show_line(request, pk)
 
 
-def show_line(
-    request: HttpRequest, pk: int, refusal: DomainError | None = None, sentence: str = ""
-) -> HttpResponse:
+def show_line(request: HttpRequest, pk: int, refusal: DomainError | None = None, sentence: str = "") -> HttpResponse:
     """The page of a line, also after a decision on it was refused."""
     line = _line(request, pk)
     decidable = _decidable(request, line)
@@ -87,9 +85,7 @@ def adjust(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             if errors:
                 raise Refused(errors)
-            services.adjust_lines(
-                line.cycle_id, [adjustment], by=request.user, reason=request.POST.get("reason", "")
-            )
+            services.adjust_lines(line.cycle_id, [adjustment], by=request.user, reason=request.POST.get("reason", ""))
         except DomainError as problem:
             refusal = problem
             _mark(problem, errors)
@@ -106,7 +102,9 @@ def adjust(request: HttpRequest, pk: int) -> HttpResponse:
         "sentence": (
             "This line changed since you opened it. It is shown as it is now, with what you typed; look again."
             if isinstance(refusal, StaleRevision)
-            else refusal.detail if refusal else ""
+            else refusal.detail
+            if refusal
+            else ""
         ),
         "reason": request.POST.get("reason", ""),
         "reason_error": refusal.lines.get("comment", "") if isinstance(refusal, Refused) else "",
@@ -142,9 +140,7 @@ def _adjust_rows(request: HttpRequest, line: Line, kept: Snapshot | None) -> lis
     ]
 
 
-def _read(
-    request: HttpRequest, line: Line, rows: list[dict[str, Any]], errors: dict[str, str]
-) -> Adjustment:
+def _read(request: HttpRequest, line: Line, rows: list[dict[str, Any]], errors: dict[str, str]) -> Adjustment:
     """The cells whose text differs from what the page showed; what was typed is kept on `rows`."""
     quantity: dict[Any, Decimal | None] = {}
     unit_price: dict[Any, Decimal | None] = {}

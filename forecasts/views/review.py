@@ -203,7 +203,9 @@ def _to_list(query: Mapping[str, str]) -> HttpResponse:
 
 
 def _decide(request: HttpRequest, cycle: Cycle, query: Mapping[str, str]) -> tuple[int, str]:
-    action = "approve" if request.POST.get("only") and not request.POST.get("action") else request.POST.get("action", "")
+    action = (
+        "approve" if request.POST.get("only") and not request.POST.get("action") else request.POST.get("action", "")
+    )
     comment = request.POST.get("comment", "")
     if action == "approve_all":
         refs = _all_filtered(request, cycle, query)

@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,324 +17,631 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ActualRevision',
+            name="ActualRevision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('batch', models.BigIntegerField(db_index=True)),
-                ('customer_id', models.BigIntegerField()),
-                ('product_id', models.BigIntegerField()),
-                ('period', models.DateField()),
-                ('old', models.JSONField(null=True)),
-                ('new', models.JSONField(null=True)),
-                ('at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("batch", models.BigIntegerField(db_index=True)),
+                ("customer_id", models.BigIntegerField()),
+                ("product_id", models.BigIntegerField()),
+                ("period", models.DateField()),
+                ("old", models.JSONField(null=True)),
+                ("new", models.JSONField(null=True)),
+                ("at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['pk'],
-                'indexes': [models.Index(fields=['customer_id', 'product_id', 'period'], name='actualrevision_key')],
+                "ordering": ["pk"],
+                "indexes": [models.Index(fields=["customer_id", "product_id", "period"], name="actualrevision_key")],
             },
         ),
         migrations.CreateModel(
-            name='Customer',
+            name="Customer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('customer_id', sop_portal.lib.text.NameField(max_length=50, unique=True, verbose_name='customer ID')),
-                ('name', sop_portal.lib.text.NameField(max_length=200)),
-                ('short_name', sop_portal.lib.text.NameField(blank=True, help_text='Used on S&OP reports; the name when blank.', max_length=60)),
-                ('region', sop_portal.lib.text.NameField(blank=True, max_length=100)),
-                ('territory', sop_portal.lib.text.NameField(blank=True, max_length=100)),
-                ('corporate_group', sop_portal.lib.text.NameField(blank=True, max_length=100)),
-                ('contact_person', sop_portal.lib.text.NameField(blank=True, max_length=200)),
-                ('contact_email', models.EmailField(blank=True, max_length=254)),
-                ('contact_phone', sop_portal.lib.text.NameField(blank=True, max_length=50)),
-                ('payment_terms', sop_portal.lib.text.NameField(blank=True, max_length=100)),
-                ('credit_limit', models.DecimalField(blank=True, decimal_places=2, max_digits=14, null=True)),
-                ('address', sop_portal.lib.text.NameField(blank=True, max_length=300)),
-                ('city', sop_portal.lib.text.NameField(blank=True, max_length=100)),
-                ('state', sop_portal.lib.text.NameField(blank=True, max_length=100)),
-                ('postal_code', sop_portal.lib.text.NameField(blank=True, max_length=20)),
-                ('country', sop_portal.lib.text.NameField(blank=True, max_length=100)),
-                ('default_risk_class', models.PositiveSmallIntegerField(blank=True, choices=[(0, 'Order'), (1, 'Plan'), (2, 'Customer'), (3, 'Estimate')], null=True)),
-                ('is_prospect', models.BooleanField(default=False)),
-                ('notes', sop_portal.lib.text.NoteField(blank=True)),
-                ('is_active', models.BooleanField(default=True)),
-                ('replaced_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replaces', to='masterdata.customer')),
-                ('sales_rep', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='customers', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("customer_id", sop_portal.lib.text.NameField(max_length=50, unique=True, verbose_name="customer ID")),
+                ("name", sop_portal.lib.text.NameField(max_length=200)),
+                (
+                    "short_name",
+                    sop_portal.lib.text.NameField(
+                        blank=True, help_text="Used on S&OP reports; the name when blank.", max_length=60
+                    ),
+                ),
+                ("region", sop_portal.lib.text.NameField(blank=True, max_length=100)),
+                ("territory", sop_portal.lib.text.NameField(blank=True, max_length=100)),
+                ("corporate_group", sop_portal.lib.text.NameField(blank=True, max_length=100)),
+                ("contact_person", sop_portal.lib.text.NameField(blank=True, max_length=200)),
+                ("contact_email", models.EmailField(blank=True, max_length=254)),
+                ("contact_phone", sop_portal.lib.text.NameField(blank=True, max_length=50)),
+                ("payment_terms", sop_portal.lib.text.NameField(blank=True, max_length=100)),
+                ("credit_limit", models.DecimalField(blank=True, decimal_places=2, max_digits=14, null=True)),
+                ("address", sop_portal.lib.text.NameField(blank=True, max_length=300)),
+                ("city", sop_portal.lib.text.NameField(blank=True, max_length=100)),
+                ("state", sop_portal.lib.text.NameField(blank=True, max_length=100)),
+                ("postal_code", sop_portal.lib.text.NameField(blank=True, max_length=20)),
+                ("country", sop_portal.lib.text.NameField(blank=True, max_length=100)),
+                (
+                    "default_risk_class",
+                    models.PositiveSmallIntegerField(
+                        blank=True, choices=[(0, "Order"), (1, "Plan"), (2, "Customer"), (3, "Estimate")], null=True
+                    ),
+                ),
+                ("is_prospect", models.BooleanField(default=False)),
+                ("notes", sop_portal.lib.text.NoteField(blank=True)),
+                ("is_active", models.BooleanField(default=True)),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replaces",
+                        to="masterdata.customer",
+                    ),
+                ),
+                (
+                    "sales_rep",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="customers",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'pk'],
-                'permissions': [('view_all_customers', 'Can see every customer'), ('view_team_customers', 'Can see the customers of the own team'), ('view_cost', 'Can see cost and margin'), ('import_data', 'Can import and undo imports')],
+                "ordering": ["name", "pk"],
+                "permissions": [
+                    ("view_all_customers", "Can see every customer"),
+                    ("view_team_customers", "Can see the customers of the own team"),
+                    ("view_cost", "Can see cost and margin"),
+                    ("import_data", "Can import and undo imports"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='CustomerAlias',
+            name="CustomerAlias",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', sop_portal.lib.text.NameField(max_length=200, unique=True)),
-                ('name', sop_portal.lib.text.NameField(max_length=200)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='aliases', to='masterdata.customer')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", sop_portal.lib.text.NameField(max_length=200, unique=True)),
+                ("name", sop_portal.lib.text.NameField(max_length=200)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="aliases", to="masterdata.customer"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'customer aliases',
-                'ordering': ['key'],
+                "verbose_name_plural": "customer aliases",
+                "ordering": ["key"],
             },
         ),
         migrations.CreateModel(
-            name='Delegation',
+            name="Delegation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('all_customers', models.BooleanField(default=True)),
-                ('valid_from', models.DateTimeField()),
-                ('valid_to', models.DateTimeField()),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('customers', models.ManyToManyField(blank=True, related_name='delegations', to='masterdata.customer')),
-                ('from_user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='delegations_given', to=settings.AUTH_USER_MODEL)),
-                ('to_user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='delegations_received', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("all_customers", models.BooleanField(default=True)),
+                ("valid_from", models.DateTimeField()),
+                ("valid_to", models.DateTimeField()),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                ("customers", models.ManyToManyField(blank=True, related_name="delegations", to="masterdata.customer")),
+                (
+                    "from_user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="delegations_given",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "to_user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="delegations_received",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-valid_from', 'pk'],
+                "ordering": ["-valid_from", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='ImportRun',
+            name="ImportRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('legacy', 'Legacy planning workbook')], max_length=20)),
-                ('state', models.CharField(choices=[('checked', 'Checked, nothing written'), ('applied', 'Applied'), ('refused', 'Refused')], max_length=20)),
-                ('file_name', sop_portal.lib.text.NameField(max_length=255)),
-                ('file_size', models.PositiveBigIntegerField()),
-                ('file_sha256', models.CharField(max_length=64)),
-                ('stored_as', models.CharField(blank=True, max_length=100)),
-                ('options', models.JSONField(default=dict)),
-                ('rows_read', models.PositiveIntegerField(default=0)),
-                ('rows_created', models.PositiveIntegerField(default=0)),
-                ('rows_updated', models.PositiveIntegerField(default=0)),
-                ('rows_unchanged', models.PositiveIntegerField(default=0)),
-                ('rows_refused', models.PositiveIntegerField(default=0)),
-                ('control_totals', models.JSONField(default=dict)),
-                ('findings', models.JSONField(default=list)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('applied_at', models.DateTimeField(null=True)),
-                ('uploaded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='import_runs', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(choices=[("legacy", "Legacy planning workbook")], max_length=20)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("checked", "Checked, nothing written"),
+                            ("applied", "Applied"),
+                            ("refused", "Refused"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("file_name", sop_portal.lib.text.NameField(max_length=255)),
+                ("file_size", models.PositiveBigIntegerField()),
+                ("file_sha256", models.CharField(max_length=64)),
+                ("stored_as", models.CharField(blank=True, max_length=100)),
+                ("options", models.JSONField(default=dict)),
+                ("rows_read", models.PositiveIntegerField(default=0)),
+                ("rows_created", models.PositiveIntegerField(default=0)),
+                ("rows_updated", models.PositiveIntegerField(default=0)),
+                ("rows_unchanged", models.PositiveIntegerField(default=0)),
+                ("rows_refused", models.PositiveIntegerField(default=0)),
+                ("control_totals", models.JSONField(default=dict)),
+                ("findings", models.JSONField(default=list)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("applied_at", models.DateTimeField(null=True)),
+                (
+                    "uploaded_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="import_runs",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='MatrixEntry',
+            name="MatrixEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_active', models.BooleanField(default=True)),
-                ('minimum_order_quantity', models.DecimalField(blank=True, decimal_places=6, max_digits=18, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), 'Must be 0 or more.')])),
-                ('maximum_order_quantity', models.DecimalField(blank=True, decimal_places=6, max_digits=18, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), 'Must be 0 or more.')])),
-                ('lead_time_days', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('notes', sop_portal.lib.text.NoteField(blank=True)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='matrix', to='masterdata.customer')),
-                ('proposed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='proposed_entries', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("is_active", models.BooleanField(default=True)),
+                (
+                    "minimum_order_quantity",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        max_digits=18,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0"), "Must be 0 or more.")],
+                    ),
+                ),
+                (
+                    "maximum_order_quantity",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        max_digits=18,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0"), "Must be 0 or more.")],
+                    ),
+                ),
+                ("lead_time_days", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("notes", sop_portal.lib.text.NoteField(blank=True)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="matrix", to="masterdata.customer"
+                    ),
+                ),
+                (
+                    "proposed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="proposed_entries",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'matrix entries',
-                'ordering': ['customer_id', 'product_id'],
+                "verbose_name_plural": "matrix entries",
+                "ordering": ["customer_id", "product_id"],
             },
         ),
         migrations.CreateModel(
-            name='Price',
+            name="Price",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('valid_from', models.DateField()),
-                ('unit_price', models.DecimalField(decimal_places=4, max_digits=14, validators=[django.core.validators.MinValueValidator(Decimal('0'), 'Must be 0 or more.')])),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prices', to='masterdata.matrixentry')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("valid_from", models.DateField()),
+                (
+                    "unit_price",
+                    models.DecimalField(
+                        decimal_places=4,
+                        max_digits=14,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0"), "Must be 0 or more.")],
+                    ),
+                ),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="prices", to="masterdata.matrixentry"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['entry_id', 'valid_from'],
+                "ordering": ["entry_id", "valid_from"],
             },
         ),
         migrations.CreateModel(
-            name='Product',
+            name="Product",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('item_code', sop_portal.lib.text.NameField(max_length=50, unique=True)),
-                ('description', sop_portal.lib.text.NameField(max_length=300)),
-                ('manufacturing_location', sop_portal.lib.text.NameField(blank=True, max_length=100)),
-                ('production_line', sop_portal.lib.text.NameField(blank=True, max_length=100)),
-                ('pack_size', sop_portal.lib.text.NameField(blank=True, max_length=50)),
-                ('weight', models.DecimalField(blank=True, decimal_places=4, help_text='Of one unit, in kg.', max_digits=12, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), 'Must be 0 or more.')])),
-                ('uom', sop_portal.lib.text.NameField(default='CS', max_length=10, verbose_name='unit of measure')),
-                ('list_price', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), 'Must be 0 or more.')])),
-                ('cost_price', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'), 'Must be 0 or more.')])),
-                ('is_active', models.BooleanField(default=True)),
-                ('replaced_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replaces', to='masterdata.product')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("item_code", sop_portal.lib.text.NameField(max_length=50, unique=True)),
+                ("description", sop_portal.lib.text.NameField(max_length=300)),
+                ("manufacturing_location", sop_portal.lib.text.NameField(blank=True, max_length=100)),
+                ("production_line", sop_portal.lib.text.NameField(blank=True, max_length=100)),
+                ("pack_size", sop_portal.lib.text.NameField(blank=True, max_length=50)),
+                (
+                    "weight",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="Of one unit, in kg.",
+                        max_digits=12,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0"), "Must be 0 or more.")],
+                    ),
+                ),
+                ("uom", sop_portal.lib.text.NameField(default="CS", max_length=10, verbose_name="unit of measure")),
+                (
+                    "list_price",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        max_digits=14,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0"), "Must be 0 or more.")],
+                    ),
+                ),
+                (
+                    "cost_price",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        max_digits=14,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(Decimal("0"), "Must be 0 or more.")],
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True)),
+                (
+                    "replaced_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replaces",
+                        to="masterdata.product",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['item_code'],
+                "ordering": ["item_code"],
             },
         ),
         migrations.AddField(
-            model_name='matrixentry',
-            name='product',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='matrix', to='masterdata.product'),
+            model_name="matrixentry",
+            name="product",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="matrix", to="masterdata.product"
+            ),
         ),
         migrations.CreateModel(
-            name='Budget',
+            name="Budget",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', sop_portal.lib.text.NameField(max_length=30)),
-                ('period', models.DateField()),
-                ('quantity', models.DecimalField(decimal_places=6, max_digits=18)),
-                ('amount', models.DecimalField(decimal_places=4, max_digits=18)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='budgets', to='masterdata.customer')),
-                ('product', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='budgets', to='masterdata.product')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("version", sop_portal.lib.text.NameField(max_length=30)),
+                ("period", models.DateField()),
+                ("quantity", models.DecimalField(decimal_places=6, max_digits=18)),
+                ("amount", models.DecimalField(decimal_places=4, max_digits=18)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="budgets", to="masterdata.customer"
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="budgets",
+                        to="masterdata.product",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['version', 'customer_id', 'product_id', 'period'],
+                "ordering": ["version", "customer_id", "product_id", "period"],
             },
         ),
         migrations.CreateModel(
-            name='Actual',
+            name="Actual",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('period', models.DateField()),
-                ('quantity', models.DecimalField(decimal_places=6, max_digits=18)),
-                ('amount', models.DecimalField(decimal_places=4, max_digits=18)),
-                ('cost', models.DecimalField(blank=True, decimal_places=4, max_digits=18, null=True)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='actuals', to='masterdata.customer')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='actuals', to='masterdata.product')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("period", models.DateField()),
+                ("quantity", models.DecimalField(decimal_places=6, max_digits=18)),
+                ("amount", models.DecimalField(decimal_places=4, max_digits=18)),
+                ("cost", models.DecimalField(blank=True, decimal_places=4, max_digits=18, null=True)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="actuals", to="masterdata.customer"
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="actuals", to="masterdata.product"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-period', 'customer_id', 'product_id'],
+                "ordering": ["-period", "customer_id", "product_id"],
             },
         ),
         migrations.CreateModel(
-            name='ProductGroup',
+            name="ProductGroup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', sop_portal.lib.text.NameField(max_length=30, unique=True)),
-                ('name', sop_portal.lib.text.NameField(max_length=200)),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='masterdata.productgroup')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", sop_portal.lib.text.NameField(max_length=30, unique=True)),
+                ("name", sop_portal.lib.text.NameField(max_length=200)),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="masterdata.productgroup",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['code'],
+                "ordering": ["code"],
             },
         ),
         migrations.AddField(
-            model_name='product',
-            name='group',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='products', to='masterdata.productgroup'),
+            model_name="product",
+            name="group",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="products", to="masterdata.productgroup"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(('customer_id', ''), _negated=True), name='customer_has_id', violation_error_message='A customer needs an ID.'),
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("customer_id", ""), _negated=True),
+                name="customer_has_id",
+                violation_error_message="A customer needs an ID.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='customer_has_name', violation_error_message='A customer needs a name.'),
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name", ""), _negated=True),
+                name="customer_has_name",
+                violation_error_message="A customer needs a name.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(('replaced_by', models.F('id')), _negated=True), name='customer_not_replaced_by_itself', violation_error_message='A customer cannot replace itself.'),
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("replaced_by", models.F("id")), _negated=True),
+                name="customer_not_replaced_by_itself",
+                violation_error_message="A customer cannot replace itself.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(('default_risk_class__isnull', True), ('default_risk_class__lte', 3), _connector='OR'), name='customer_risk_class_known', violation_error_message='The risk class must be 0 to 3.'),
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("default_risk_class__isnull", True), ("default_risk_class__lte", 3), _connector="OR"
+                ),
+                name="customer_risk_class_known",
+                violation_error_message="The risk class must be 0 to 3.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(('credit_limit__isnull', True), ('credit_limit__gte', 0), _connector='OR'), name='customer_credit_limit_not_negative', violation_error_message='Must be 0 or more.'),
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("credit_limit__isnull", True), ("credit_limit__gte", 0), _connector="OR"),
+                name="customer_credit_limit_not_negative",
+                violation_error_message="Must be 0 or more.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customeralias',
-            constraint=models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='customeralias_has_key', violation_error_message='An alias needs a name.'),
+            model_name="customeralias",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("key", ""), _negated=True),
+                name="customeralias_has_key",
+                violation_error_message="An alias needs a name.",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delegation',
-            index=models.Index(fields=['to_user', 'valid_to'], name='delegation_to_valid'),
+            model_name="delegation",
+            index=models.Index(fields=["to_user", "valid_to"], name="delegation_to_valid"),
         ),
         migrations.AddConstraint(
-            model_name='delegation',
-            constraint=models.CheckConstraint(condition=models.Q(('valid_to__gt', models.F('valid_from'))), name='delegation_ends_after_start', violation_error_message='A delegation must end after it starts.'),
+            model_name="delegation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("valid_to__gt", models.F("valid_from"))),
+                name="delegation_ends_after_start",
+                violation_error_message="A delegation must end after it starts.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delegation',
-            constraint=models.CheckConstraint(condition=models.Q(('from_user', models.F('to_user')), _negated=True), name='delegation_to_someone_else', violation_error_message='Choose someone else to stand in.'),
+            model_name="delegation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("from_user", models.F("to_user")), _negated=True),
+                name="delegation_to_someone_else",
+                violation_error_message="Choose someone else to stand in.",
+            ),
         ),
         migrations.AddIndex(
-            model_name='importrun',
-            index=models.Index(fields=['-created_at', '-id'], name='importrun_newest'),
+            model_name="importrun",
+            index=models.Index(fields=["-created_at", "-id"], name="importrun_newest"),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.UniqueConstraint(fields=('entry', 'valid_from'), name='price_valid_from_unique', violation_error_message='There is already a price from this day on.'),
+            model_name="price",
+            constraint=models.UniqueConstraint(
+                fields=("entry", "valid_from"),
+                name="price_valid_from_unique",
+                violation_error_message="There is already a price from this day on.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(('unit_price__gte', 0)), name='price_not_negative', violation_error_message='A price must be 0 or more.'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("unit_price__gte", 0)),
+                name="price_not_negative",
+                violation_error_message="A price must be 0 or more.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='matrixentry',
-            constraint=models.UniqueConstraint(fields=('customer', 'product'), name='matrixentry_pair_unique', violation_error_message='This customer already has this product in the matrix.'),
+            model_name="matrixentry",
+            constraint=models.UniqueConstraint(
+                fields=("customer", "product"),
+                name="matrixentry_pair_unique",
+                violation_error_message="This customer already has this product in the matrix.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='matrixentry',
-            constraint=models.CheckConstraint(condition=models.Q(('minimum_order_quantity__isnull', True), ('minimum_order_quantity__gte', 0), _connector='OR'), name='matrixentry_minimum_not_negative', violation_error_message='Must be 0 or more.'),
+            model_name="matrixentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("minimum_order_quantity__isnull", True), ("minimum_order_quantity__gte", 0), _connector="OR"
+                ),
+                name="matrixentry_minimum_not_negative",
+                violation_error_message="Must be 0 or more.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='matrixentry',
-            constraint=models.CheckConstraint(condition=models.Q(('maximum_order_quantity__isnull', True), ('minimum_order_quantity__isnull', True), ('maximum_order_quantity__gte', models.F('minimum_order_quantity')), _connector='OR'), name='matrixentry_maximum_not_below_minimum', violation_error_message='The maximum order quantity is below the minimum.'),
+            model_name="matrixentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("maximum_order_quantity__isnull", True),
+                    ("minimum_order_quantity__isnull", True),
+                    ("maximum_order_quantity__gte", models.F("minimum_order_quantity")),
+                    _connector="OR",
+                ),
+                name="matrixentry_maximum_not_below_minimum",
+                violation_error_message="The maximum order quantity is below the minimum.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='budget',
-            constraint=models.UniqueConstraint(fields=('version', 'customer', 'product', 'period'), name='budget_key_unique', nulls_distinct=False, violation_error_message='This version already has a budget of this customer, product and period.'),
+            model_name="budget",
+            constraint=models.UniqueConstraint(
+                fields=("version", "customer", "product", "period"),
+                name="budget_key_unique",
+                nulls_distinct=False,
+                violation_error_message="This version already has a budget of this customer, product and period.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='budget',
-            constraint=models.CheckConstraint(condition=models.Q(('version', ''), _negated=True), name='budget_has_version', violation_error_message='A budget needs a version.'),
+            model_name="budget",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("version", ""), _negated=True),
+                name="budget_has_version",
+                violation_error_message="A budget needs a version.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='budget',
-            constraint=models.CheckConstraint(condition=models.Q(('period__day', 1)), name='budget_period_starts_month', violation_error_message='A period is written as the first day of its month.'),
+            model_name="budget",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("period__day", 1)),
+                name="budget_period_starts_month",
+                violation_error_message="A period is written as the first day of its month.",
+            ),
         ),
         migrations.AddIndex(
-            model_name='actual',
-            index=models.Index(fields=['period', 'customer', 'product'], name='actual_period_pair'),
+            model_name="actual",
+            index=models.Index(fields=["period", "customer", "product"], name="actual_period_pair"),
         ),
         migrations.AddConstraint(
-            model_name='actual',
-            constraint=models.UniqueConstraint(fields=('customer', 'product', 'period'), name='actual_key_unique', violation_error_message='There is already an actual of this customer, product and period.'),
+            model_name="actual",
+            constraint=models.UniqueConstraint(
+                fields=("customer", "product", "period"),
+                name="actual_key_unique",
+                violation_error_message="There is already an actual of this customer, product and period.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='actual',
-            constraint=models.CheckConstraint(condition=models.Q(('period__day', 1)), name='actual_period_starts_month', violation_error_message='A period is written as the first day of its month.'),
+            model_name="actual",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("period__day", 1)),
+                name="actual_period_starts_month",
+                violation_error_message="A period is written as the first day of its month.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='productgroup',
-            constraint=models.CheckConstraint(condition=models.Q(('code', ''), _negated=True), name='productgroup_has_code', violation_error_message='A group needs a code.'),
+            model_name="productgroup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("code", ""), _negated=True),
+                name="productgroup_has_code",
+                violation_error_message="A group needs a code.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='productgroup',
-            constraint=models.CheckConstraint(condition=models.Q(('parent', models.F('id')), _negated=True), name='productgroup_not_own_parent', violation_error_message='A group cannot be its own parent.'),
+            model_name="productgroup",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("parent", models.F("id")), _negated=True),
+                name="productgroup_not_own_parent",
+                violation_error_message="A group cannot be its own parent.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('item_code', ''), _negated=True), name='product_has_code', violation_error_message='A product needs an item code.'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("item_code", ""), _negated=True),
+                name="product_has_code",
+                violation_error_message="A product needs an item code.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('uom', ''), _negated=True), name='product_has_uom', violation_error_message='A product needs a unit of measure.'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("uom", ""), _negated=True),
+                name="product_has_uom",
+                violation_error_message="A product needs a unit of measure.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('replaced_by', models.F('id')), _negated=True), name='product_not_replaced_by_itself', violation_error_message='A product cannot replace itself.'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("replaced_by", models.F("id")), _negated=True),
+                name="product_not_replaced_by_itself",
+                violation_error_message="A product cannot replace itself.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('weight__isnull', True), ('weight__gte', 0), _connector='OR'), name='product_weight_not_negative', violation_error_message='Must be 0 or more.'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("weight__isnull", True), ("weight__gte", 0), _connector="OR"),
+                name="product_weight_not_negative",
+                violation_error_message="Must be 0 or more.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('list_price__isnull', True), ('list_price__gte', 0), _connector='OR'), name='product_list_price_not_negative', violation_error_message='Must be 0 or more.'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("list_price__isnull", True), ("list_price__gte", 0), _connector="OR"),
+                name="product_list_price_not_negative",
+                violation_error_message="Must be 0 or more.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='product',
-            constraint=models.CheckConstraint(condition=models.Q(('cost_price__isnull', True), ('cost_price__gte', 0), _connector='OR'), name='product_cost_price_not_negative', violation_error_message='Must be 0 or more.'),
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("cost_price__isnull", True), ("cost_price__gte", 0), _connector="OR"),
+                name="product_cost_price_not_negative",
+                violation_error_message="Must be 0 or more.",
+            ),
         ),
     ]

@@ -8,15 +8,9 @@ from django.db import models
 from django.db.models import F, Q
 
 from audit.models import TrackedQuerySet
+from sop_portal.lib.risk import RISK_CLASSES as RISK_CLASSES
+from sop_portal.lib.risk import RISK_LABELS as RISK_LABELS
 from sop_portal.lib.text import NameField, NoteField
-
-RISK_CLASSES = [
-    (0, "Order"),
-    (1, "Plan"),
-    (2, "Customer"),
-    (3, "Estimate"),
-]
-RISK_LABELS = dict(RISK_CLASSES)
 
 
 class SqlNow(models.Func):

@@ -151,8 +151,7 @@ class UserAdmin(admin.ModelAdmin):
             else:
                 self.message_user(
                     request,
-                    f"No mail could be sent to {user.email}. Check the mail settings, then use "
-                    "“Mail a password link”.",
+                    f"No mail could be sent to {user.email}. Check the mail settings, then use “Mail a password link”.",
                     messages.ERROR,
                 )
 

@@ -40,11 +40,8 @@ class UserQuerySet(TrackedQuerySet):
         return self.filter(
             models.Q(is_superuser=True)
             | models.Q(pk__in=User.groups.through.objects.filter(group__permissions__in=granted).values("user_id"))
-            | models.Q(
-                pk__in=User.user_permissions.through.objects.filter(permission__in=granted).values("user_id")
-            )
+            | models.Q(pk__in=User.user_permissions.through.objects.filter(permission__in=granted).values("user_id"))
         )
-
 
     def visible_to(self, user: "User") -> Self:
         """Users `user` may read: all with manage_users, else oneself and one's team."""
@@ -104,7 +101,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     full_name = models.CharField(max_length=200)
     employee_id = models.CharField("employee ID", max_length=50, blank=True, null=True, unique=True)
     manager = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="team", help_text="Who reviews their lines."
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="team",
+        help_text="Who reviews their lines.",
     )
     time_zone = models.CharField(max_length=64, default="UTC", validators=[known_time_zone])
     is_active = models.BooleanField("active", default=True)
@@ -125,10 +127,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         ordering = ["full_name", "pk"]
         constraints = [
             models.UniqueConstraint(
-                Lower("email"), name="user_email_unique", violation_error_message="Another user has this e-mail address."
+                Lower("email"),
+                name="user_email_unique",
+                violation_error_message="Another user has this e-mail address.",
             ),
             models.UniqueConstraint(
-                Lower("username"), name="user_username_unique", violation_error_message="Another user has this username."
+                Lower("username"),
+                name="user_username_unique",
+                violation_error_message="Another user has this username.",
             ),
             models.CheckConstraint(
                 condition=~models.Q(manager=models.F("id")),
@@ -167,7 +173,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         with transaction.atomic():
             before = self.__class__.objects.filter(pk=self.pk).values("password", "is_active", "access_version").first()
             self.access_changes = [
-                name for name in ("password", "is_active")
+                name
+                for name in ("password", "is_active")
                 if before and (fields is None or name in fields) and before[name] != getattr(self, name)
             ]
             if "is_active" in self.access_changes and not self.is_active:
@@ -187,8 +194,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """What a session must match: the password and the version of the person's access."""
         return salted_hmac(
-            "sop_portal.accounts.models.User.session", f"{self.access_version}:{self.password}",
-            secret=secret, algorithm="sha256",
+            "sop_portal.accounts.models.User.session",
+            f"{self.access_version}:{self.password}",
+            secret=secret,
+            algorithm="sha256",
         ).hexdigest()
 
     @property

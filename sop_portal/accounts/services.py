@@ -33,7 +33,13 @@ def _roles(names: Iterable[str]) -> list[Group]:
 
 @transaction.atomic
 def create_user(
-    *, by: User | None, email: str, full_name: str, roles: Iterable[str] = (), password: str | None = None, **fields: Any
+    *,
+    by: User | None,
+    email: str,
+    full_name: str,
+    roles: Iterable[str] = (),
+    password: str | None = None,
+    **fields: Any,
 ) -> User:
     """Create a user in `roles`, without a usable password unless one is given.
 

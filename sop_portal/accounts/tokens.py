@@ -25,6 +25,4 @@ def absolute(path: str) -> str:
 def password_link(user: User) -> str:
     """A link with which `user` chooses a password, once, within PASSWORD_RESET_TIMEOUT seconds."""
     key = PasswordLinkGenerator().make_token(user)
-    return absolute(
-        reverse("account_reset_password_from_key", kwargs={"uidb36": int_to_base36(user.pk), "key": key})
-    )
+    return absolute(reverse("account_reset_password_from_key", kwargs={"uidb36": int_to_base36(user.pk), "key": key}))

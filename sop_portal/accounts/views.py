@@ -27,7 +27,10 @@ class RefusedFormMixin:
 
 def _limit_address(request: HttpRequest, group: str, rate: str) -> None:
     ratelimit.limit(
-        request, group, client_ip(request) or "unknown", rate,
+        request,
+        group,
+        client_ip(request) or "unknown",
+        rate,
         "There were too many attempts from your network address. Wait a minute and try again.",
     )
 
@@ -59,7 +62,10 @@ class PasswordReset(RefusedFormMixin, allauth_views.PasswordResetView):
     def form_valid(self, form: Any) -> HttpResponse:
         """Send the link, but not to fill a mailbox."""
         ratelimit.limit(
-            self.request, "password_reset_name", form.cleaned_data["email"].lower(), throttling.RESETS_PER_NAME,
+            self.request,
+            "password_reset_name",
+            form.cleaned_data["email"].lower(),
+            throttling.RESETS_PER_NAME,
             "Several links were asked for this address within the hour. Look into the mailbox, or try again later.",
         )
         return super().form_valid(form)
@@ -82,7 +88,10 @@ class PasswordChange(RefusedFormMixin, allauth_views.PasswordChangeView):
             return redirect("account_reset_password")
         if request.method == "POST":
             ratelimit.limit(
-                request, "password_change", str(request.user.pk), throttling.RESETS_PER_ADDRESS,
+                request,
+                "password_change",
+                str(request.user.pk),
+                throttling.RESETS_PER_ADDRESS,
                 "There were too many attempts. Wait a minute and try again.",
             )
         return super().dispatch(request, *args, **kwargs)

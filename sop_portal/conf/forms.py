@@ -4,11 +4,10 @@ from typing import Any
 
 from django import forms
 
-from sop_portal.conf.kinds import RISK_CLASSES
+from sop_portal.conf.kinds import RISK_KEYS
 from sop_portal.conf.registry import Spec
 from sop_portal.lib.errors import Refused
-
-RISK_LABELS = {"0": "Order", "1": "Plan", "2": "Customer", "3": "Estimate"}
+from sop_portal.lib.risk import RISK_LABELS
 
 
 class SettingForm(forms.Form):
@@ -19,9 +18,9 @@ class SettingForm(forms.Form):
         self.spec = spec
         fields: dict[str, forms.Field] = self.fields  # type: ignore[assignment]
         if spec.kind == "weights":
-            for name in RISK_CLASSES:
+            for name in RISK_KEYS:
                 fields[f"weight_{name}"] = forms.CharField(
-                    label=f"Class {name} ({RISK_LABELS[name].lower()})",
+                    label=f"Class {name} ({RISK_LABELS[int(name)].lower()})",
                     initial=value[name],
                     widget=forms.TextInput(attrs={"inputmode": "decimal"}),
                 )
@@ -32,21 +31,18 @@ class SettingForm(forms.Form):
     def _field(spec: Spec, value: Any) -> forms.Field:
         common: dict[str, Any] = {"label": spec.label, "help_text": spec.help, "required": not spec.blank}
         if spec.kind == "boolean":
-            return forms.ChoiceField(
-                **common, initial="yes" if value else "no", choices=[("yes", "Yes"), ("no", "No")]
-            )
+            return forms.ChoiceField(**common, initial="yes" if value else "no", choices=[("yes", "Yes"), ("no", "No")])
         if spec.kind == "choice":
             return forms.ChoiceField(**common, initial=value, choices=list(spec.choices))
         if spec.kind == "integer":
             span = {"min": spec.minimum, "max": spec.maximum, "inputmode": "numeric"}
             return forms.CharField(**common, initial=value, widget=forms.NumberInput(attrs=span))
-        initial = " ".join(value) if isinstance(value, list) else value
-        return forms.CharField(**common, initial=initial, max_length=200)
+        return forms.CharField(**common, initial=value, max_length=200)
 
     def raw(self) -> Any:
         """The value as it was typed; call after `is_valid`."""
         if self.spec.kind == "weights":
-            return {name: self.cleaned_data[f"weight_{name}"] for name in RISK_CLASSES}
+            return {name: self.cleaned_data[f"weight_{name}"] for name in RISK_KEYS}
         return self.cleaned_data["value"]
 
     def refuse(self, refusal: Refused) -> None:

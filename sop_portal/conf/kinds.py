@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from sop_portal.lib.risk import RISK_LABELS
 from sop_portal.lib.text import bad_character, normal
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?\Z")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\Z")
 _YES = {"true", "yes", "on", "1"}
 _NO = {"false", "no", "off", "0"}
-RISK_CLASSES = ("0", "1", "2", "3")
+# JSON has no numbers for keys.
+RISK_KEYS = tuple(str(number) for number in RISK_LABELS)
 
 
 def text(spec: "Spec", raw: Any) -> str:
@@ -100,29 +102,14 @@ def host(spec: "Spec", raw: Any) -> str:
     return value
 
 
-def extensions(spec: "Spec", raw: Any) -> list[str]:
-    """File endings in lower case with their dot; as text they are separated by spaces or commas."""
-    parts = re.split(r"[\s,;]+", raw.strip()) if isinstance(raw, str) else raw
-    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        raise ValueError(f"{spec.label} must be a list of file endings such as .xlsx .csv.")
-    endings = ["." + part.lower().lstrip(".") for part in parts if part.strip(". ")]
-    allowed = [value for value, _ in spec.choices]
-    for ending in endings:
-        if ending not in allowed:
-            raise ValueError(f"{spec.label}: '{ending}' cannot be read; possible are {' '.join(allowed)}.")
-    if not endings:
-        raise ValueError(f"{spec.label} must name at least one file ending.")
-    return list(dict.fromkeys(endings))
-
-
 def weights(spec: "Spec", raw: Any) -> dict[str, float]:
     """A weight from 0 to 1 for each of the four risk classes, none above that of the class before."""
     wanted = f"{spec.label} must give each risk class 0, 1, 2 and 3 a weight from 0 to 1."
-    if not isinstance(raw, dict) or {str(name) for name in raw} != set(RISK_CLASSES):
+    if not isinstance(raw, dict) or {str(name) for name in raw} != set(RISK_KEYS):
         raise ValueError(wanted)
     given = {str(name): value for name, value in raw.items()}
     result: dict[str, float] = {}
-    for name in RISK_CLASSES:
+    for name in RISK_KEYS:
         value = given[name]
         if isinstance(value, str) and _NUMBER.match(value.strip()):
             value = float(value)
@@ -143,6 +130,5 @@ CLEANERS: dict[str, Callable[["Spec", Any], Any]] = {
     "currency": currency,
     "email": email,
     "host": host,
-    "extensions": extensions,
     "weights": weights,
 }

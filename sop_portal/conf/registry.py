@@ -64,95 +64,171 @@ class Spec:
             return dict(self.choices).get(value, str(value))
         if isinstance(value, dict):
             return ", ".join(f"{name}: {part}" for name, part in value.items())
-        if isinstance(value, list | tuple):
-            return " ".join(str(part) for part in value)
         return "empty" if value == "" else str(value)
 
 
 def _declared() -> Iterable[Spec]:
     yield Spec(
-        key="app_name", category=Category.GENERAL, kind="text", default="S&OP Portal", public=True,
-        label="Name of the portal", help="Shown in the top bar, in page titles and in mails.",
+        key="app_name",
+        category=Category.GENERAL,
+        kind="text",
+        default="S&OP Portal",
+        public=True,
+        label="Name of the portal",
+        help="Shown in the top bar, in page titles and in mails.",
     )
     yield Spec(
-        key="app_version", category=Category.GENERAL, kind="text", default="0.1.0", public=True, editable=False,
-        label="Version", help="The version of the portal that is running.",
+        key="app_version",
+        category=Category.GENERAL,
+        kind="text",
+        default="0.1.0",
+        public=True,
+        editable=False,
+        label="Version",
+        help="The version of the portal that is running.",
     )
     yield Spec(
-        key="company_name", category=Category.GENERAL, kind="text", default="", blank=True, public=True,
-        label="Company", help="Shown beside the portal's name and on workbooks.",
+        key="company_name",
+        category=Category.GENERAL,
+        kind="text",
+        default="",
+        blank=True,
+        public=True,
+        label="Company",
+        help="Shown beside the portal's name and on workbooks.",
     )
     yield Spec(
-        key="currency", category=Category.GENERAL, kind="currency", default="USD", public=True,
-        label="Currency", help="The one currency of all prices and amounts, as a code of three letters.",
+        key="currency",
+        category=Category.GENERAL,
+        kind="currency",
+        default="USD",
+        public=True,
+        label="Currency",
+        help="The one currency of all prices and amounts, as a code of three letters.",
     )
     yield Spec(
-        key="business_time_zone", category=Category.GENERAL, kind="time_zone", default="UTC", public=True,
-        label="Business time zone", help="Deadlines are entered and shown in this time zone, for instance America/New_York.",
+        key="business_time_zone",
+        category=Category.GENERAL,
+        kind="time_zone",
+        default="UTC",
+        public=True,
+        label="Business time zone",
+        help="Deadlines are entered and shown in this time zone, for instance America/New_York.",
     )
     yield Spec(
-        key="horizon_months", category=Category.SOP_CYCLE, kind="integer", default=16, minimum=16, maximum=16,
-        public=True, editable=False, label="Horizon", help="How many months a cycle plans.",
+        key="horizon_months",
+        category=Category.SOP_CYCLE,
+        kind="integer",
+        default=16,
+        minimum=16,
+        maximum=16,
+        public=True,
+        editable=False,
+        label="Horizon",
+        help="How many months a cycle plans.",
     )
     yield Spec(
-        key="mandatory_months", category=Category.SOP_CYCLE, kind="integer", default=12, minimum=12, maximum=12,
-        public=True, editable=False, label="Mandatory months", help="How many months of the horizon must be answered.",
+        key="mandatory_months",
+        category=Category.SOP_CYCLE,
+        kind="integer",
+        default=12,
+        minimum=12,
+        maximum=12,
+        public=True,
+        editable=False,
+        label="Mandatory months",
+        help="How many months of the horizon must be answered.",
     )
     yield Spec(
-        key="missing_forecast_policy", category=Category.SOP_CYCLE, kind="choice", default="carry_over",
+        key="missing_forecast_policy",
+        category=Category.SOP_CYCLE,
+        kind="choice",
+        default="carry_over",
         choices=(
             ("carry_over", "what the line started with"),
             ("last_saved", "what was saved last"),
             ("zero", "zero"),
         ),
-        label="Plan of a missed line", help="What the plan uses for a line that was not submitted in time.",
+        label="Plan of a missed line",
+        help="What the plan uses for a line that was not submitted in time.",
     )
     yield Spec(
-        key="risk_weights", category=Category.SOP_CYCLE, kind="weights",
+        key="risk_weights",
+        category=Category.SOP_CYCLE,
+        kind="weights",
         default={"0": 1.0, "1": 0.9, "2": 0.7, "3": 0.4},
-        label="Risk weights", help="How much of a line counts in weighted totals, by its risk class.",
+        label="Risk weights",
+        help="How much of a line counts in weighted totals, by its risk class.",
     )
     yield Spec(
-        key="from_email", category=Category.EMAIL, kind="email", default="noreply@sopportal.com",
-        label="Sender address", help="The address that mails of the portal come from.",
+        key="from_email",
+        category=Category.EMAIL,
+        kind="email",
+        default="noreply@sopportal.com",
+        label="Sender address",
+        help="The address that mails of the portal come from.",
     )
     yield Spec(
-        key="from_name", category=Category.EMAIL, kind="text", default="S&OP Portal",
-        label="Sender name", help="The name that mails of the portal come from.",
+        key="from_name",
+        category=Category.EMAIL,
+        kind="text",
+        default="S&OP Portal",
+        label="Sender name",
+        help="The name that mails of the portal come from.",
     )
     yield Spec(
-        key="smtp_host", category=Category.EMAIL, kind="host", default="smtp.gmail.com",
-        label="Mail server", help="User and password of the server come from the environment only.",
+        key="smtp_host",
+        category=Category.EMAIL,
+        kind="host",
+        default="smtp.gmail.com",
+        label="Mail server",
+        help="User and password of the server come from the environment only.",
     )
     yield Spec(
-        key="smtp_port", category=Category.EMAIL, kind="integer", default=587, minimum=1, maximum=65535,
-        label="Port of the mail server", help="Usually 587.",
+        key="smtp_port",
+        category=Category.EMAIL,
+        kind="integer",
+        default=587,
+        minimum=1,
+        maximum=65535,
+        label="Port of the mail server",
+        help="Usually 587.",
     )
     yield Spec(
-        key="session_timeout_minutes", category=Category.SECURITY, kind="integer", default=480, minimum=5, maximum=720,
-        label="Sign out after minutes without use", help="At the latest, people sign in again after 12 hours.",
+        key="session_timeout_minutes",
+        category=Category.SECURITY,
+        kind="integer",
+        default=480,
+        minimum=5,
+        maximum=720,
+        label="Sign out after minutes without use",
+        help="However active they are, people sign in again after SESSION_ABSOLUTE_HOURS of the environment.",
     )
     yield Spec(
-        key="enable_audit_logging", category=Category.SECURITY, kind="boolean", default=True,
-        label="Audit trail", help="Without it only security events are kept, and every page shows a red banner.",
+        key="enable_audit_logging",
+        category=Category.SECURITY,
+        kind="boolean",
+        default=True,
+        label="Audit trail",
+        help="Without it only security events are kept, and every page shows a red banner.",
     )
     yield Spec(
-        key="max_file_upload_size_mb", category=Category.SYSTEM, kind="integer", default=10, minimum=1, maximum=200,
-        label="Largest upload in MB", help="For files that people who are not admins upload.",
+        key="max_import_file_size_mb",
+        category=Category.SYSTEM,
+        kind="integer",
+        default=200,
+        minimum=1,
+        maximum=2000,
+        label="Largest import in MB",
+        help="Larger files are refused before they are read.",
     )
     yield Spec(
-        key="max_import_file_size_mb", category=Category.SYSTEM, kind="integer", default=200, minimum=1, maximum=2000,
-        label="Largest import in MB", help="For files that admins import.",
-    )
-    yield Spec(
-        key="allowed_file_extensions", category=Category.SYSTEM, kind="extensions",
-        default=[".xlsx", ".xls", ".csv", ".xlsb", ".ods"],
-        choices=tuple((ending, ending) for ending in (".xlsx", ".xls", ".csv", ".xlsb", ".ods")),
-        label="File endings for uploads", help="Files with other endings are refused before they are read.",
-    )
-    yield Spec(
-        key="demo_company", category=Category.SYSTEM, kind="boolean", default=False,
-        label="Demo company", help="Every page says that the company is invented; set when the demo company is loaded.",
+        key="demo_company",
+        category=Category.SYSTEM,
+        kind="boolean",
+        default=False,
+        label="Demo company",
+        help="Every page says that the company is invented; set when the demo company is loaded.",
     )
 
 

@@ -1,7 +1,7 @@
 """Refusals: what the portal says when an action is not possible now.
 
-Services raise these; two translators turn them into answers (`sop_portal/api.py` into problem JSON,
-`sop_portal/middleware.py` into a page or a partial). Messages are whole sentences a planner can act on.
+Services raise these; two translators turn them into answers: `sop_portal/api.py` into problem JSON,
+`sop_portal/pages.py` into a page or a fragment. Messages are whole sentences a planner can act on.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Conflict(DomainError):
 
 
 class StaleRevision(Conflict):
-    """Someone saved in between: 409 on pages, 412 in the API. `extra` carries both values."""
+    """Someone saved in between. `extra["stale"]` carries the lines as they are stored now."""
 
 
 class Refused(DomainError):

@@ -21,9 +21,7 @@ class Schedule:
 SCHEDULES: dict[str, Schedule] = {}
 
 
-def scheduled(
-    name: str, *, minute: str = "0", hour: str = "*", day_of_week: str = "*"
-) -> Callable[[Any], Any]:
+def scheduled(name: str, *, minute: str = "0", hour: str = "*", day_of_week: str = "*") -> Callable[[Any], Any]:
     """Declare that the task below runs at these times; stands above `@shared_task`."""
 
     def declare(task: Any) -> Any:

@@ -9,7 +9,7 @@ from sop_portal.lib.numbers import DecimalMark
 
 
 def decimal_mark(request: HttpRequest) -> DecimalMark:
-    """"," or ".", whichever the first language of Accept-Language writes before decimals; "." when it names none."""
+    """ "," or ".", whichever the first language of Accept-Language writes before decimals; "." when it names none."""
     for code, _ in parse_accept_lang_header(request.META.get("HTTP_ACCEPT_LANGUAGE", "")):
         if code == "*":
             break

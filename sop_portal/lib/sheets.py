@@ -160,8 +160,13 @@ class Sheet:
         self._sheet.ignore_errors({"number_stored_as_text": span})
 
     def page(
-        self, *, landscape: bool = True, wide: int = 1, repeat_rows: tuple[int, int] | None = None,
-        repeat_columns: tuple[int, int] | None = None, footer: str = "",
+        self,
+        *,
+        landscape: bool = True,
+        wide: int = 1,
+        repeat_rows: tuple[int, int] | None = None,
+        repeat_columns: tuple[int, int] | None = None,
+        footer: str = "",
     ) -> None:
         """Printing: `wide` pages across on letter paper, as many down as it takes.
 

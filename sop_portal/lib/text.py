@@ -6,8 +6,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 NOTE_LIMIT = 2_000
-# Cc control, Cf format (bidi overrides, zero-width marks), Cs surrogates, Co private use. Line breaks and tabs are
-# fine in notes; ZWNJ and ZWJ are part of ordinary spelling in several scripts.
+# Cc control, Cs surrogates, Co private use. Of the format characters (Cf) only those below are refused, which turn the
+# direction of text around: ZWNJ and ZWJ are part of ordinary spelling in several scripts.
 _BAD_CATEGORIES = {"Cc", "Cs", "Co"}
 _BIDI = set("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c\ufeff")
 

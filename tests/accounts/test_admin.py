@@ -182,7 +182,8 @@ class TestProfile:
         client.force_login(rosa)
         assert client.get("/accounts/profile/").status_code == 200
         answer = client.post(
-            "/accounts/profile/", {"time_zone": "Europe/Rome", "full_name": "Somebody", "is_active": "", "email": "x@x.x"}
+            "/accounts/profile/",
+            {"time_zone": "Europe/Rome", "full_name": "Somebody", "is_active": "", "email": "x@x.x"},
         )
         assert answer.status_code == 302
         after = User.objects.get(pk=rosa.pk)

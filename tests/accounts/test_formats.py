@@ -28,7 +28,8 @@ def test_qty(value: formats.Number, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, ""), (Decimal("52"), "52.00"), (Decimal("52.1250"), "52.125"), (Decimal("0.00005"), "0.0001")]
+    ("value", "text"),
+    [(None, ""), (Decimal("52"), "52.00"), (Decimal("52.1250"), "52.125"), (Decimal("0.00005"), "0.0001")],
 )
 def test_price(value: formats.Number, text: str) -> None:
     assert formats.price(value) == text
@@ -60,7 +61,9 @@ def test_percent_is_of_a_fraction() -> None:
     assert formats.percent(None) == ""
 
 
-@pytest.mark.parametrize(("text", "signed"), [("720", "+720"), ("-20", "-20"), ("0", "0"), ("0.0 %", "0.0 %"), ("", "")])
+@pytest.mark.parametrize(
+    ("text", "signed"), [("720", "+720"), ("-20", "-20"), ("0", "0"), ("0.0 %", "0.0 %"), ("", "")]
+)
 def test_signed(text: str, signed: str) -> None:
     assert formats.signed(text) == signed
 

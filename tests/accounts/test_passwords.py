@@ -139,9 +139,7 @@ class TestChange:
         here, there = Client(), Client()
         sign_in(here, "rosa@example.com", PASSWORD)
         sign_in(there, "rosa@example.com", PASSWORD)
-        answer = here.post(
-            "/accounts/password/change/", {"oldpassword": PASSWORD, "password1": NEW, "password2": NEW}
-        )
+        answer = here.post("/accounts/password/change/", {"oldpassword": PASSWORD, "password1": NEW, "password2": NEW})
         assert answer.status_code == 302
         assert is_signed_in(here)
         assert not is_signed_in(there)

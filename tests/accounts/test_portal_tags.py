@@ -87,8 +87,12 @@ def test_a_place_is_marked_on_its_own_pages_only() -> None:
 
 @pytest.mark.django_db
 def test_money_is_in_the_currency_of_the_portal() -> None:
-    assert show("{{ n|money }} {{ n|money0 }} {{ n|money_compact }}", n=5_920_000) == "$ 5,920,000.00 $ 5,920,000 $ 5.92 M"
+    assert (
+        show("{{ n|money }} {{ n|money0 }} {{ n|money_compact }}", n=5_920_000) == "$ 5,920,000.00 $ 5,920,000 $ 5.92 M"
+    )
 
 
 def test_periods() -> None:
-    assert show("{{ p|period }} {{ p|period_long }} {{ p|month }}", p=dt.date(2026, 12, 1)) == "Dec 2026 December 2026 Dec"
+    assert (
+        show("{{ p|period }} {{ p|period_long }} {{ p|month }}", p=dt.date(2026, 12, 1)) == "Dec 2026 December 2026 Dec"
+    )

@@ -232,7 +232,7 @@ class TestTimeLimits:
                 CaptureQueriesContext(connection) as queries,
             ):
                 client.get("/accounts/profile/")
-            writes.append(sum("UPDATE \"django_session\"" in query["sql"] for query in queries))
+            writes.append(sum('UPDATE "django_session"' in query["sql"] for query in queries))
         assert writes == [0, 0, 1, 0]
 
 

@@ -149,9 +149,7 @@ class TestEndOfAccess:
         row = Session.objects.get()
         with as_system():
             services.set_roles(rosa, ["viewer"], by=None)
-        Session.objects.create(
-            session_key=row.session_key, session_data=row.session_data, expire_date=row.expire_date
-        )
+        Session.objects.create(session_key=row.session_key, session_data=row.session_data, expire_date=row.expire_date)
         assert not is_signed_in(client)
 
     def test_by_a_new_password_set_for_them(self) -> None:
@@ -187,7 +185,11 @@ class TestServices:
         boss = make_user("admin")
         with acting(boss, source="web"):
             rosa = services.create_user(by=boss, email="Rosa@Example.com", full_name="Rosa", roles=["sales_rep"])
-        assert (rosa.email, rosa.username, rosa.has_usable_password()) == ("rosa@example.com", "rosa@example.com", False)
+        assert (rosa.email, rosa.username, rosa.has_usable_password()) == (
+            "rosa@example.com",
+            "rosa@example.com",
+            False,
+        )
         assert [group.name for group in rosa.groups.all()] == ["sales_rep"]
 
     def test_unknown_role(self) -> None:

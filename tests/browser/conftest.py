@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.servers.basehttp import ThreadedWSGIServer
 from django.test import Client
 from django.test.testcases import LiveServerThread
 
@@ -23,6 +24,16 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 AXE = sorted((Path(__file__).parents[2] / "static/vendor/axe-core").glob("*/axe.min.js"))
+
+
+class PatientServer(ThreadedWSGIServer):
+    """Ends only when its requests have: a save still running would meet tables that are being emptied."""
+
+    daemon_threads = False
+
+
+class PortalThread(LiveServerThread):
+    server_class = PatientServer
 
 
 class Portal:
@@ -82,7 +93,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def portal(committed: None, chromium: Any) -> Iterator[Portal]:
     """The portal on a free port of this machine; see `Portal`."""
-    thread = LiveServerThread("127.0.0.1", StaticFilesHandler, port=0)
+    thread = PortalThread("127.0.0.1", StaticFilesHandler, port=0)
     thread.daemon = True
     thread.start()
     thread.is_ready.wait()

@@ -145,7 +145,7 @@ def test_block_from_a_spreadsheet_is_one_step_of_undo_after_saving_too(page, boo
 def test_pasting_beyond_the_edge_says_what_was_cut(page, book):
     page.keyboard.press("Control+End")
     paste(page, "1\t2\n3\t4\n")
-    note = page.locator("[data-grid-notes]").inner_text()
+    note = page.locator(".toast").inner_text()
     assert "1 line did not fit below" in note
     assert "1 column did not fit to the right" in note
     page.wait_for_selector(SAVED)
@@ -223,6 +223,23 @@ def test_failed_request_is_repeated_and_nothing_is_lost(page, book):
     page.unroute("**/save/")
     page.wait_for_selector(SAVED)
     assert book.quantity(0, 1) == [31]
+
+
+def test_lost_answer_is_no_conflict_with_oneself(page, book):
+    def lose(route):
+        # The server saves, the answer never arrives.
+        route.fetch()
+        route.abort()
+
+    page.route("**/save/", lose, times=1)
+    page.keyboard.type("31")
+    page.keyboard.press("Tab")
+    page.wait_for_selector('[data-savestate][data-state="offline"]')
+    page.keyboard.type("32")
+    page.keyboard.press("Tab")
+    page.wait_for_selector(SAVED)
+    assert page.locator("[data-grid-notes] .note").count() == 0
+    assert book.quantity(0, 3) == [31, 32, 100]
 
 
 def test_signed_out_keeps_the_edits_until_one_is_signed_in_again(page, portal, book):

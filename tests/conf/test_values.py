@@ -27,7 +27,6 @@ def test_defaults_are_valid_and_typed():
         assert spec.clean(spec.default) == spec.default
         assert conf.get(key) == spec.default
     assert conf.get("risk_weights") == {"0": 1.0, "1": 0.9, "2": 0.7, "3": 0.4}
-    assert conf.get("allowed_file_extensions") == [".xlsx", ".xls", ".csv", ".xlsb", ".ods"]
     assert (conf.get("horizon_months"), conf.get("mandatory_months")) == (16, 12)
 
 

@@ -177,7 +177,10 @@ def test_cycle_close_names_the_lines_that_will_be_missed(client):
     client.force_login(world.admin)
     answer = client.get(url("close", world.cycle))
     assert answer.context["total"].to_do == 5
-    assert {row.participant.rep.full_name: row.to_do for row in answer.context["shares"]} == {"Rita Rep": 2, "Oskar Rep": 3}
+    assert {row.participant.rep.full_name: row.to_do for row in answer.context["shares"]} == {
+        "Rita Rep": 2,
+        "Oskar Rep": 3,
+    }
     assert "what the line started with" in text(answer)
     closed = client.post(url("close", world.cycle), {"reason": "Everybody is done."}, follow=True)
     assert "is closed" in text(closed) and "Everybody is done." in text(closed)
@@ -309,7 +312,9 @@ def test_cycle_list_shows_every_state_and_filters(client):
     assert [(row["cycle"].status, row["counts"].live if row["counts"] else None) for row in rows] == [
         ("draft", None), ("open", 4), ("archived", None)
     ]  # fmt: skip
-    assert [row["cycle"] for row in client.get(reverse("cycles:list"), {"state": "open"}).context["rows"]] == [following]
+    assert [row["cycle"] for row in client.get(reverse("cycles:list"), {"state": "open"}).context["rows"]] == [
+        following
+    ]
     assert client.get(reverse("cycles:list"), {"state": "x\x00"}).status_code in (200, 404)
     for bad in ({"page": "-1"}, {"page": "9" * 30}, {"page": "x"}):
         assert client.get(reverse("cycles:list"), bad).status_code == 200

@@ -60,7 +60,9 @@ def world() -> SimpleNamespace:
     )
     garlic_group = make_group(code="G01", name="Garlic")
     garlic = make_product(item_code="110009", description="Peeled garlic", group=garlic_group, weight=Decimal(9))
-    paste = make_product(item_code="120001", description=HOSTILE, group=make_group(code="G02", name=HOSTILE), uom="PAIL")
+    paste = make_product(
+        item_code="120001", description=HOSTILE, group=make_group(code="G02", name=HOSTILE), uom="PAIL"
+    )
     world.elm = make_customer(customer_id="C1", name="Elm Supply, Inc.", short_name=HOSTILE, sales_rep=world.rep)
     world.fir = make_customer(customer_id="C2", name="Fir Foods", sales_rep=world.other)
     entries = [
@@ -126,13 +128,23 @@ def test_consol_holds_every_live_line_with_its_numbers(world: SimpleNamespace) -
     assert [first["Rep"], first["Customer"], first["Item"], first["Description"], first["Customer ID"]] == [
         "Rep 1", HOSTILE, "110009", "Peeled garlic", "C1",
     ]  # fmt: skip
-    assert [first["Group"], first["Unit"], first["Risk"], first["State"]] == ["G01 Garlic", "CS", "3 Estimate", "Approved"]
+    assert [first["Group"], first["Unit"], first["Risk"], first["State"]] == [
+        "G01 Garlic",
+        "CS",
+        "3 Estimate",
+        "Approved",
+    ]
     assert first["VOLUME"] == [100] * 16 and first["VOLUME total"] == 1200
     assert first["PRICE"] == [52] * 16
     assert first["SALES"] == [5200] * 16 and first["SALES total"] == 62_400
     assert second["State"] == "Submitted" and second["VOLUME"] == [10.5] * 16 and second["VOLUME total"] == 126
     assert second["SALES"] == [44.625] * 16 and second["SALES total"] == 535.5
-    assert [third["Rep"], third["Customer"], third["State"], third["VOLUME total"]] == ["Rep 2", "Fir Foods", "Draft", 84]
+    assert [third["Rep"], third["Customer"], third["State"], third["VOLUME total"]] == [
+        "Rep 2",
+        "Fir Foods",
+        "Draft",
+        84,
+    ]
     assert third["SALES total"] == 4_200
 
 
@@ -254,9 +266,7 @@ def test_hostile_texts_stay_texts_on_every_sheet(world: SimpleNamespace) -> None
     User.objects.filter(pk=world.rep.pk).untracked().update(full_name="=1+1[*]")
     book = load_workbook(io.BytesIO(book_of(world.cycle, world.admin)))
     assert "=1+1" in book.sheetnames
-    formulas = {
-        found.value for sheet in book for row in sheet.iter_rows() for found in row if found.data_type == "f"
-    }
+    formulas = {found.value for sheet in book for row in sheet.iter_rows() for found in row if found.data_type == "f"}
     own = re.compile(r"=(SUM|SUMPRODUCT|IF)\([-A-Z0-9$:,()=/]+\)|=B\d+|=[A-Z]+\d+([*+][A-Z]+\d+)*")
     assert formulas and [text for text in formulas if not own.fullmatch(text)] == []
     assert HOSTILE in {found.value for found in book["Consol"]["B"]}
@@ -285,7 +295,9 @@ def test_csv_has_the_same_rows(world: SimpleNamespace) -> None:
     world.cycle.refresh_from_db()
     write_csv(target, world.cycle, world.admin)
     rows = list(csv.reader(io.StringIO(target.getvalue().decode("utf-8-sig"))))
-    assert rows[0][:3] == ["Rep", "Customer", "Item"] and rows[0][9] == "Volume 2027-01" and rows[0][25] == "Price 2027-01"
+    assert (
+        rows[0][:3] == ["Rep", "Customer", "Item"] and rows[0][9] == "Volume 2027-01" and rows[0][25] == "Price 2027-01"
+    )
     assert rows[1][:4] == ["Rep 1", f"'{HOSTILE}", "110009", "Peeled garlic"]
     assert rows[2][9] == "10.5" and rows[2][41] == "44.625" and len(rows) == 4
 
@@ -339,7 +351,10 @@ def test_libreoffice_calculates_the_totals_that_are_cached(world: SimpleNamespac
             for found in row:
                 if found.data_type == "f":
                     place = (sheet.title, found.coordinate)
-                    cached, fresh = ours[sheet.title][found.coordinate].value, calculated[sheet.title][found.coordinate].value
+                    cached, fresh = (
+                        ours[sheet.title][found.coordinate].value,
+                        calculated[sheet.title][found.coordinate].value,
+                    )
                     assert fresh == pytest.approx(cached, abs=1e-9), place
                     checked += 1
     assert checked > 100

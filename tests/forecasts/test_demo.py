@@ -57,8 +57,8 @@ def test_past_cycles_happened_as_the_rules_allow() -> None:
     seed(SMALL, PASSWORD)
     past = Line.objects.filter(cycle__status="archived")
     events: dict[int, list[Any]] = defaultdict(list)
-    for line_id, event, status, at in Snapshot.objects.filter(line__in=past).order_by("pk").values_list(
-        "line_id", "event", "status", "at"
+    for line_id, event, status, at in (
+        Snapshot.objects.filter(line__in=past).order_by("pk").values_list("line_id", "event", "status", "at")
     ):
         events[line_id].append((event, status, at))
     assert len(events) == past.count()
@@ -93,14 +93,19 @@ def test_the_open_cycle_is_half_done() -> None:
     assert cycle.first_period == periods.shift(periods.first_of_month(portal_now().date()), 1)
     assert 2 < (cycle.closes_at - portal_now()).days < 9
     live = Line.objects.filter(cycle=cycle, live=True)
-    states = {rep: set(live.filter(owner__email=f"rep{rep}@example.com").values_list("status", flat=True)) for rep in range(1, 6)}
+    states = {
+        rep: set(live.filter(owner__email=f"rep{rep}@example.com").values_list("status", flat=True))
+        for rep in range(1, 6)
+    }
     assert states[1] == {"draft", "submitted"}
     assert {"submitted"} <= states[2] <= {"draft", "submitted"}
     assert {"approved"} <= states[3] <= {"draft", "approved"}
     assert {"approved", "rejected", "submitted", "draft"} == states[4]
     assert states[5] == {"draft"}
     # The new items have no price, so somebody has something to do.
-    assert live.filter(unit_price__contains=[None]).exists() or "-" in "".join(live.values_list("price_source", flat=True))
+    assert live.filter(unit_price__contains=[None]).exists() or "-" in "".join(
+        live.values_list("price_source", flat=True)
+    )
     assert Line.objects.filter(cycle=cycle, live=False).count() > live.count() // 2
 
 

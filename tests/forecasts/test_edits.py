@@ -119,7 +119,11 @@ def test_impossible_quantities_are_refused_by_the_sentence(value):
 @pytest.mark.parametrize("value", ["-1", "10000000", "NaN"])
 def test_impossible_quantities_are_refused_by_the_database(value):
     line = make_line(quantity=100)
-    with pytest.raises(IntegrityError, match="line_quantity_possible"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(IntegrityError, match="line_quantity_possible"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(
             "UPDATE forecasts_line SET quantity = array_fill(%s::numeric, ARRAY[16]) WHERE id = %s", [value, line.pk]
         )

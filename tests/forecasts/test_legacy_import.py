@@ -88,7 +88,10 @@ def test_the_real_workbook_comes_in_whole_and_a_second_time_changes_nothing(clie
 @needs_real_files
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("rep-workbook-b.xlsx", "Prospects are not taken yet"), ("consolidated.xlsx", "Consolidated plans are not taken yet")],
+    [
+        ("rep-workbook-b.xlsx", "Prospects are not taken yet"),
+        ("consolidated.xlsx", "Consolidated plans are not taken yet"),
+    ],
 )
 def test_the_other_real_workbooks_say_what_they_are(client, admin, uploads, name, sentence):
     page = upload(client, REAL / name)
@@ -150,9 +153,7 @@ def test_only_admins_import(client, uploads, role):
 
 
 def test_an_empty_file_is_named(client, admin, uploads):
-    answer = client.post(
-        reverse("forecasts:legacy_upload"), {"file": io.BytesIO(b""), "rep": ""}, follow=True
-    )
+    answer = client.post(reverse("forecasts:legacy_upload"), {"file": io.BytesIO(b""), "rep": ""}, follow=True)
     assert answer.status_code in (200, 422)
     assert "empty" in answer.content.decode()
 
@@ -226,8 +227,12 @@ def test_a_failure_at_the_end_leaves_nothing(monkeypatch):
 
 def test_two_sheets_of_one_customer_are_added_up():
     plans = [
-        Plan(name="Elm Supply", rows=[Row(code="110001", description="Garlic", volumes=[5, 0, 7], prices=[10, 10, 10])]),
-        Plan(name="elm  supply ", rows=[Row(code="110001", description="Garlic", volumes=[1, 2, None], prices=[9, 9, 9])]),
+        Plan(
+            name="Elm Supply", rows=[Row(code="110001", description="Garlic", volumes=[5, 0, 7], prices=[10, 10, 10])]
+        ),
+        Plan(
+            name="elm  supply ", rows=[Row(code="110001", description="Garlic", volumes=[1, 2, None], prices=[9, 9, 9])]
+        ),
     ]
     outcome = apply(parse_book(as_workbook({plan.name: grid(plan) for plan in plans})))
     assert Customer.objects.count() == 1

@@ -376,7 +376,8 @@ def test_month_headings(heading, month):
 
 
 @pytest.mark.parametrize(
-    "heading", [None, "", "TOTAL", "Price", 4.0, 16, "13/2025", True, DIV0, "Average", "Q-11", 1e300, "1985-01", "Nov 1"]
+    "heading",
+    [None, "", "TOTAL", "Price", 4.0, 16, "13/2025", True, DIV0, "Average", "Q-11", 1e300, "1985-01", "Nov 1"],
 )
 def test_headings_that_are_no_month(heading):
     assert month_head(heading) is None

@@ -205,7 +205,9 @@ def test_adjusting_keeps_what_was_submitted_beside_the_new_cells(client, world):
     client.force_login(world.manager)
     page = client.get(url(line, "adjust"))
     assert page.context["rows"][0]["kept"] == Decimal(100) and 'name="q_2027-01" value="100"' in text(page)
-    assert adjust(client, line, **{"q_2027-01": "1,250.5", "p_2027-02": "$ 9.1234", "q_2027-03": "100"}).status_code == 302
+    assert (
+        adjust(client, line, **{"q_2027-01": "1,250.5", "p_2027-02": "$ 9.1234", "q_2027-03": "100"}).status_code == 302
+    )
     line.refresh_from_db()
     assert (line.status, line.quantity[0], line.quantity[2]) == ("approved", Decimal("1250.5"), Decimal(100))
     assert (line.unit_price[1], line.price_source[1], line.quantity_source[0]) == (Decimal("9.1234"), "e", "e")

@@ -10,7 +10,7 @@ from audit.models import Entry
 from cycles.services import close_cycle, publish_cycle
 from forecasts import services
 from forecasts.models import Line, Snapshot
-from forecasts.services import Adjustment, LineEdit, LineRef
+from forecasts.services import Adjustment, LineEdit, LineRef, moves
 from sop_portal.lib.errors import Conflict, NotAllowed, Refused, StaleRevision
 from tests.factories import make_line, make_user, ref, submit
 
@@ -46,7 +46,9 @@ def test_a_line_goes_from_draft_to_approved_with_its_snapshots(line, manager):
     assert (line.status, line.decided_by) == (Line.Status.APPROVED, manager)
     assert events(line) == ["open", "submit", "approve"]
     actions = list(
-        Entry.objects.filter(entity_type="forecast", entity_id=str(line.pk)).order_by("pk").values_list("action", flat=True)
+        Entry.objects.filter(entity_type="forecast", entity_id=str(line.pk))
+        .order_by("pk")
+        .values_list("action", flat=True)
     )
     # One test is one transaction, so the acts merge into one entry; the most specific action stands.
     assert len(actions) == 1
@@ -148,7 +150,11 @@ def test_an_admin_does_not_decide_what_they_edited_last(line):
     with acting(admin, source="web"):
         services.set_cells(line.cycle_id, [LineEdit(line.pk, ref(line).revision, {JAN: Decimal(9)})], by=admin)
     submit(line)
-    for function, extra in (("approve_lines", {}), ("reject_lines", {"comment": "no"}), ("return_lines", {"comment": "no"})):
+    for function, extra in (
+        ("approve_lines", {}),
+        ("reject_lines", {"comment": "no"}),
+        ("return_lines", {"comment": "no"}),
+    ):
         with pytest.raises(Refused, match="somebody else has to decide"):
             act(function, line, admin, **extra)
 
@@ -220,3 +226,12 @@ def test_a_published_plan_is_read_only_for_ever(line, manager):
         act("approve_lines", line, manager)
     with pytest.raises(Conflict, match="is published"):
         act("adjust_lines", line, manager, [Adjustment(line.pk, ref(line).revision, {JAN: Decimal(1)})], reason="x")
+
+
+def test_the_acts_and_the_cycle_make_up_the_table_of_moves():
+    by_people = {(before, act.after) for act in moves.ACTS for before in act.before}
+    by_editing = {("rejected", "draft")}
+    by_the_cycle = {("draft", "missed"), ("rejected", "missed"), ("missed", "draft")}
+    assert by_people | by_editing | by_the_cycle == {
+        (before, after) for before, reached in Line.MOVES.items() for after in reached
+    }

@@ -108,7 +108,15 @@ def test_filters_are_in_the_url_and_totals_are_over_the_whole_filter(client, wor
 
 @pytest.mark.parametrize(
     "query",
-    [{"rep": "x"}, {"rep": "9" * 25}, {"customer": "-1"}, {"page": "9" * 25}, {"page": "-1"}, {"tab": "x"}, {"rep": "٣"}],
+    [
+        {"rep": "x"},
+        {"rep": "9" * 25},
+        {"customer": "-1"},
+        {"page": "9" * 25},
+        {"page": "-1"},
+        {"tab": "x"},
+        {"rep": "٣"},
+    ],
 )
 def test_odd_parameters_are_no_error(client, world, manager, query):
     assert client.get(REVIEW, query).status_code == 200
@@ -210,7 +218,9 @@ def test_pages_hold_100_lines_at_a_constant_number_of_queries(client, world, mon
 
 
 def test_approve_one_by_its_button(client, world, manager):
-    answer = client.post(DECIDE, {"cycle": world.cycle.pk, "only": pair(world.lines[0]), "filters": "rep=7&sort=line&x=1"})
+    answer = client.post(
+        DECIDE, {"cycle": world.cycle.pk, "only": pair(world.lines[0]), "filters": "rep=7&sort=line&x=1"}
+    )
     assert answer["Location"] == f"{REVIEW}?rep=7&sort=line"
     assert status(*world.lines) == ["approved", "submitted", "submitted"]
 
@@ -225,9 +235,7 @@ def test_approve_ticked_lines(client, world, manager):
 def test_approve_all_takes_the_filter_and_nothing_else(client, world, manager):
     client.force_login(world.admin)
     page = client.get(REVIEW, {"rep": world.rep.pk})
-    answer = post(
-        client, world, "approve_all", filters=f"rep={world.rep.pk}", digest=page.context["totals"].digest
-    )
+    answer = post(client, world, "approve_all", filters=f"rep={world.rep.pk}", digest=page.context["totals"].digest)
     assert answer.status_code == 302
     assert status(*world.lines) == ["approved"] * 3 and status(*world.other_lines) == ["submitted"] * 3
 
@@ -279,9 +287,7 @@ def test_a_line_that_changed_meanwhile_is_refused_and_shown_again(client, world,
     with acting(world.rep, source="web"):
         services.recall_lines(world.cycle.pk, [ref(world.lines[0])], by=world.rep)
     submitted(world.lines[:1], 500)
-    answer = client.post(
-        DECIDE, {"cycle": world.cycle.pk, "action": "approve", "line": [seen, pair(world.lines[1])]}
-    )
+    answer = client.post(DECIDE, {"cycle": world.cycle.pk, "action": "approve", "line": [seen, pair(world.lines[1])]})
     assert answer.status_code == 409
     assert "Elm Supply, Inc. · P0 Garlic 0 changed since you opened this page, so nothing was decided." in text(answer)
     assert status(*world.lines) == ["submitted"] * 3

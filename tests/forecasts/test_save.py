@@ -353,3 +353,33 @@ def test_prices_have_a_form_of_their_own(client, line):
     assert client.post(form_url(line, "?show=price"), data).status_code == 302
     line.refresh_from_db()
     assert line.unit_price[:2] == [Decimal("52.1250"), Decimal(10)]
+
+
+def test_line_submitted_meanwhile_says_so_instead_of_dropping_what_was_typed(client, line):
+    sent = fields(line, **{"2027_01": "7"})
+    factories.submit(line)
+    answer = client.post(form_url(line), sent)
+    assert answer.status_code == 422
+    assert "is submitted; recall it to change it" in answer.content.decode()
+
+
+def test_fields_count_whatever_page_their_line_has_moved_to(client, line):
+    for _ in range(50):
+        factories.make_actual(factories.make_entry(customer=line.customer), dt.date(2026, 12, 1))
+    admin = factories.make_user("admin")
+    factories.submit(line)
+    with acting(admin, source="web"):
+        close_cycle(line.cycle_id, by=admin)
+    cycle = factories.open_cycle(first_period=dt.date(2027, 2, 1))
+    last = Line.objects.get(cycle=cycle, product=line.product)
+    page = client.get(f"/forecast/{cycle.pk}/{line.customer_id}/?form=1&page=1").content.decode()
+    assert f'name="r-{last.pk}"' not in page
+    assert client.post(form_url(last), fields(last, **{"2027_02": "7"})).status_code == 302
+    last.refresh_from_db()
+    assert last.quantity[0] == 7
+
+
+def test_form_with_an_unreadable_revision_is_refused(client, line):
+    answer = client.post(form_url(line), fields(line, **{"2027_01": "7"}) | {f"r-{line.pk}": "x"})
+    assert answer.status_code == 422
+    assert client.post(form_url(line), {"r-999999": "1", "q-999999-2027-01": "5"}).status_code == 422

@@ -73,7 +73,9 @@ def test_one_group_of_three_is_decided_by_the_locale_and_marked(value):
         parse_number(f"{value:,}", ",")
 
 
-@given(st.text(alphabet=string.digits + " .,'-+eE%$€()\u00a0", max_size=14) | st.text(max_size=20), st.sampled_from(".,"))
+@given(
+    st.text(alphabet=string.digits + " .,'-+eE%$€()\u00a0", max_size=14) | st.text(max_size=20), st.sampled_from(".,")
+)
 def test_any_text_is_a_number_in_range_or_a_refusal(text, mark):
     try:
         number = parse_number(text, mark)

@@ -251,7 +251,9 @@ def mutated(content: bytes, data: st.DataObject) -> bytes:
     changed = bytearray(content)
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, max(0, len(changed) - 1)))
-        piece = data.draw(st.binary(max_size=6) | st.sampled_from([b"<", b">", b'"', b"&#0;", b"\xff\xfe", b"99999999"]))
+        piece = data.draw(
+            st.binary(max_size=6) | st.sampled_from([b"<", b">", b'"', b"&#0;", b"\xff\xfe", b"99999999"])
+        )
         length = data.draw(st.sampled_from([0, 1, 8, 64]))
         changed[at : at + length] = piece
     return bytes(changed)

@@ -79,7 +79,7 @@ def read_workbook(path: str | os.PathLike[str], *, limits: Limits | None = None)
 
 
 def _container(path: Path, limits: Limits) -> str:
-    """"zip" or "ole" by the first bytes. Raises with the sentence for whatever else the file is."""
+    """ "zip" or "ole" by the first bytes. Raises with the sentence for whatever else the file is."""
     size = path.stat().st_size
     if size == 0:
         raise Refused("The file is empty (0 bytes). Save the workbook again and upload it once saving has finished.")

@@ -178,7 +178,7 @@ export class Grid {
     if (first) this.goTo(first.line, first.n);
     const words = `${step.edits.length} cell${step.edits.length === 1 ? "" : "s"} undone`;
     const passed = `${step.passed} changed since and stay${step.passed === 1 ? "s" : ""} as ${step.passed === 1 ? "it is" : "they are"}`;
-    if (step.passed) this.notices.note("undo", "info", `${words}; ${passed}.`);
+    if (step.passed) this.notices.toast(`${words}; ${passed}.`);
     else this.notices.say(words);
     return undefined;
   }
@@ -200,7 +200,7 @@ export class Grid {
     if (locked) parts.push(`${locked} cell${locked === 1 ? " is" : "s are"} read-only`);
     if (bad) parts.push(`${bad} not accepted`);
     const sentence = `${parts.join("; ")}.`;
-    if (parts.length > 1) this.notices.note("paste", "warn", sentence);
+    if (parts.length > 1) this.notices.toast(sentence);
     else this.notices.say(sentence);
   }
 
@@ -216,7 +216,7 @@ export class Grid {
     if (this.selection.current) this.panel.show(this.selection.current.line, this.selection.current.n);
     if (notes.length) {
       const more = notes.length > 1 ? ` and ${notes.length - 1} more like it` : "";
-      this.notices.note("read", "info", notes[0].sentence.replace(/\.$/, `${more}.`));
+      this.notices.toast(notes[0].sentence.replace(/\.$/, `${more}.`));
     }
   }
 

@@ -38,7 +38,7 @@ export class Line {
     this.code = tr.querySelector(".code").textContent;
     this.name = tr.querySelector(".name").textContent;
     this.riskCell = tr.querySelector(".g-risk");
-    this.risk = grid.config.risks.indexOf(this.riskCell.textContent);
+    this.risk = this.savedRisk = grid.config.risks.indexOf(this.riskCell.textContent);
     this.next = tr.querySelector(".g-next12");
     this.versus = tr.querySelector(".g-vs");
     this.other = spread(dataset.other, grid.config.horizon);
@@ -136,6 +136,7 @@ export class Line {
       cell.source = source[n];
       cell.state = cell.text = cell.error = "";
     });
+    this.savedRisk = answer.risk_class;
     if (!keep.has(RISK)) {
       this.risk = answer.risk_class;
       if (!answer.risk_is_default) this.riskCell.classList.remove("carried");
@@ -147,7 +148,11 @@ export class Line {
   /* Put back what the server has, in these cells. */
   revert(columns) {
     for (const n of columns) {
-      if (n === RISK) continue;
+      if (n === RISK) {
+        this.risk = this.savedRisk;
+        this.paintRisk();
+        continue;
+      }
       const cell = this.cells[n];
       cell.value = cell.saved.value;
       cell.source = cell.saved.source;

@@ -2,6 +2,7 @@
 import { RISK } from "./model.js";
 import { format } from "./numbers.js";
 
+const TOAST = 10000;
 const WORDS = {
   dirty: "not saved yet",
   saving: "saving",
@@ -79,6 +80,19 @@ export class Notices {
       note.append(button);
     }
     this.region.append(note);
+    this.say(sentence);
+  }
+
+  /* A sentence that goes away by itself; it asks for nothing. */
+  toast(sentence) {
+    document.querySelector(".toast")?.remove();
+    clearTimeout(this.toastTimer);
+    const toast = document.createElement("div");
+    toast.className = "toast";
+    toast.textContent = sentence;
+    toast.addEventListener("click", () => toast.remove());
+    document.body.append(toast);
+    this.toastTimer = setTimeout(() => toast.remove(), TOAST);
     this.say(sentence);
   }
 

@@ -12,6 +12,7 @@ export class Saver {
     this.events = events;
     this.pending = new Map(); // line -> Map(column -> raw)
     this.flying = new Map();
+    this.uncertain = new Map(); // line -> Map(column -> value) of requests whose answer never came
     this.failures = 0;
     this.state = "";
     this.savedAt = null;
@@ -88,9 +89,11 @@ export class Saver {
       }
       return edit;
     });
+    const sent = new Map();
     for (const [line, columns] of batch) {
       this.flying.set(line, columns);
       this.pending.delete(line);
+      sent.set(line, new Map([...columns.keys()].map((n) => [n, n === RISK ? line.risk : line.cells[n].value])));
       for (const n of columns.keys()) this.mark(line, n, "saving");
     }
     this.show("saving");
@@ -105,6 +108,7 @@ export class Saver {
       });
       answer = isJson(response) ? await response.json() : null;
     } catch {
+      for (const [line, values] of sent) this.uncertain.set(line, new Map([...(this.uncertain.get(line) ?? []), ...values]));
       return this.failed("offline");
     }
     if (response.ok && answer?.lines) return this.saved(answer);
@@ -128,6 +132,7 @@ export class Saver {
       const line = this.model.byId.get(state.line);
       lines.push(line);
       this.flying.delete(line);
+      this.uncertain.delete(line);
       line.accept(state, this.kept(line));
     }
     this.flying.clear();
@@ -170,11 +175,27 @@ export class Saver {
       const mine = new Map([...(this.flying.get(line) ?? []), ...(this.pending.get(line) ?? [])]);
       this.flying.delete(line);
       this.pending.delete(line);
-      line.accept(theirs, new Set());
-      this.events.conflict(line, mine, answer.detail);
+      const own = this.isOwn(line, theirs);
+      this.uncertain.delete(line);
+      if (own) {
+        this.pending.set(line, mine);
+        line.accept(theirs, new Set(mine.keys()));
+      } else {
+        line.accept(theirs, new Set());
+        this.events.conflict(line, mine, answer.detail);
+      }
     }
     this.land();
     this.show(this.pending.size ? "dirty" : "conflict");
+  }
+
+  /* Whether what changed on the server is only what we sent ourselves before the connection broke. */
+  isOwn(line, theirs) {
+    const sent = this.uncertain.get(line);
+    if (!sent) return false;
+    const values = this.model.config.field === "unit_price" ? theirs.unit_price : theirs.quantity;
+    if (!sent.has(RISK) && theirs.risk_class !== line.savedRisk) return false;
+    return line.cells.every((cell, n) => (sent.has(n) ? values[n] === sent.get(n) : values[n] === cell.saved.value));
   }
 
   /* Some texts or lines are not taken: they keep their text and say why, the rest goes again at once. */
