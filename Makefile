@@ -31,7 +31,7 @@ check: venv-dev
 	  $(BIN)/mypy . ; \
 	  $(BIN)/python manage.py makemigrations --check --dry-run ; \
 	  $(BIN)/python manage.py check ; \
-	  $(BIN)/python -m pytest -q -n 0 tests/test_layers.py'
+	  $(BIN)/python -m pytest -q -n 0 tests/test_layers.py tests/test_templates.py'
 
 psql: venv
 	@$(SUPERVISOR) psql $(ARGS)

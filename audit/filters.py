@@ -57,7 +57,8 @@ class EntryFilter(forms.Form):
         data = self.cleaned_data
         if data["since"]:
             entries = entries.filter(at__gte=_midnight(data["since"]))
-        if data["until"]:
+        # There is no day after the last one that a date can name, and nothing to leave out either.
+        if data["until"] and data["until"] < dt.date.max:
             entries = entries.filter(at__lt=_midnight(data["until"] + dt.timedelta(days=1)))
         if data.get("actor") == SYSTEM:
             entries = entries.filter(actor__isnull=True, actor_label=SYSTEM)

@@ -7,10 +7,10 @@ from django.db import models, transaction
 
 from audit import recording, registry
 
-Row = TypeVar("Row", bound=models.Model, covariant=True)
+Model = TypeVar("Model", bound=models.Model, covariant=True)
 
 
-class TrackedQuerySet(models.QuerySet[Row]):
+class TrackedQuerySet(models.QuerySet[Model]):
     """A queryset whose update, bulk_update, bulk_create and delete stand in the audit trail.
 
     It costs one read before the write and one after it, whatever the number of rows. Set-based services that call

@@ -150,6 +150,7 @@ def _insert(source: str, params: list[Any]) -> int:
         _text(context.request_id, 64), behalf, _text(behalf_label, 200),
     ]  # fmt: skip
     with connection.cursor() as cursor:
+        # The source is a query written by a service, never input; what it selects by are its parameters.
         cursor.execute(_INSERT.format(source=source), [*head, *params])
         return int(cursor.rowcount)
 

@@ -37,17 +37,15 @@ NAMED = {
         "deactivated",
         "activated",
     ),
-    "cycle": ("opened", "extended", "closed", "reopened", "archived"),
+    "cycle": ("opened", "closed", "archived"),
     "forecast": ("submitted", "recalled", "approved", "rejected", "returned", "adjusted"),
 }
-OTHERS = ("excel_imported", "access_denied", "system_startup", "system_shutdown")
+OTHERS = ("excel_imported", "report_downloaded", "access_denied")
 TYPES = {
     "forecast": "Line",
-    "import": "Import",
     "matrix": "Matrix entry",
     "product_group": "Product group",
     "excel": "Workbook",
-    "access": "Access",
 }
 
 _CELL = re.compile(r"(\w+) (\d{4}-\d{2})\Z")

@@ -19,7 +19,6 @@ class CycleAdmin(ReadOnly, admin.ModelAdmin):
     reader = "cycles.move_cycle"
     list_display = ("name", "kind", "first_period", "status", "closes_at", "opened_at", "closed_at", "archived_at")
     list_filter = ("kind", "status")
-    list_select_related = ("created_by",)
     search_fields = ("name",)
     ordering = ("-first_period", "-pk")
     inlines = (ParticipantInline,)

@@ -7,8 +7,8 @@ class CyclesConfig(AppConfig):
     name = "cycles"
 
     def ready(self) -> None:
+        from audit.history import open_to_readers
         from audit.tracking import track
-        from cycles import receivers  # noqa: F401  registers itself
         from cycles.models import Cycle, Participant
 
         track(
@@ -33,3 +33,4 @@ class CyclesConfig(AppConfig):
             fields=["cycle", "rep", "lines_expected", "deadline_extension", "counts_at_close"],
             entity="participant",
         )
+        open_to_readers("cycle", Cycle)

@@ -162,10 +162,6 @@ class Cycle(models.Model):
         return periods.span(self.first_period, self.horizon)
 
     @property
-    def mandatory_periods(self) -> list[dt.date]:
-        return self.periods[: self.mandatory]
-
-    @property
     def is_open(self) -> bool:
         return self.status == self.Status.OPEN
 

@@ -10,6 +10,7 @@ from audit.context import action
 from cycles.models import Cycle
 from cycles.signals import cycle_moved
 from sop_portal import conf
+from sop_portal.accounts.formats import zone_name
 from sop_portal.lib import periods
 from sop_portal.lib.clock import portal_now
 from sop_portal.lib.errors import Conflict, NotAllowed, Refused
@@ -32,9 +33,8 @@ def business_zone() -> ZoneInfo:
 def deadline_text(when: dt.datetime) -> str:
     """ "27 Nov 2026 18:00 (New York)": an instant in the business time zone, as sentences print it."""
     zone = business_zone()
-    city = zone.key.rsplit("/", 1)[-1].replace("_", " ")
     local = when.astimezone(zone)
-    return f"{local.day} {local:%b %Y %H:%M} ({city})"
+    return f"{local.day} {local:%b %Y %H:%M} ({zone_name(zone.key)})"
 
 
 def localize(naive: dt.datetime) -> dt.datetime:
@@ -143,7 +143,8 @@ def update_cycle(
     cycle = Cycle.objects.lock_exclusive(cycle_id)
     if cycle.status != Cycle.Status.DRAFT:
         raise Conflict(f"{cycle} is no longer a draft, so its months and deadline stay as they are.")
-    if not name or name == cycle.default_name():
+    if name == cycle.default_name():
+        # The name follows the first month as long as nobody chose another one.
         name = ""
     cycle.first_period, cycle.opens_at, cycle.closes_at, cycle.name = first_period, opens_at, closes_at, name
     return _save_draft(cycle)

@@ -5,7 +5,7 @@ Receivers run in the same transaction (`send`, never `send_robust`).
 
 from django.dispatch import Signal
 
-# Arguments: cycle (already in its new state, locked exclusively), move ("open", "close", "publish", "delete"), by, now.
+# Arguments: cycle (already in its new state, locked exclusively), move ("open", "close", "publish"), by, now.
 cycle_moved = Signal()
 
 # Asked by `cycles.standing`. Arguments: cycle_ids, user; answers {cycle id: {rep id: standing.Counts}}.

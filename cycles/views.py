@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,12 +14,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from cycles import outlook, services, standing
 from cycles.forms import CycleForm, ReasonForm
-from cycles.models import Cycle
+from cycles.models import Cycle, Participant
 from sop_portal.accounts.formats import zone_name
 from sop_portal.conf.registry import find
 from sop_portal.lib import htmx
 from sop_portal.lib.clock import portal_now
 from sop_portal.lib.errors import Conflict, DomainError, Refused
+from sop_portal.lib.paging import pager
 
 PER_PAGE = 50
 
@@ -37,7 +38,9 @@ def cycle_list(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     if state in Cycle.Status.values:
         cycles = cycles.filter(status=state)
-    cycles = cycles.annotate(expected=Sum("participants__lines_expected")).order_by("-first_period", "-pk")
+    # Of the shares that the person may see, like the counts below: how many lines others have is theirs to know.
+    mine = Q(participants__in=Participant.objects.visible_to(request.user))
+    cycles = cycles.annotate(expected=Sum("participants__lines_expected", filter=mine)).order_by("-first_period", "-pk")
     page = Paginator(cycles, PER_PAGE).get_page(request.GET.get("page"))
     # Published cycles do not move any more; their lines are not counted again and again.
     counted = [cycle.pk for cycle in page if cycle.status != Cycle.Status.ARCHIVED]
@@ -53,25 +56,11 @@ def cycle_list(request: HttpRequest) -> HttpResponse:
             "rows": rows,
             "states": Cycle.Status.choices,
             "state": state if state in Cycle.Status.values else "",
-            "pager": _pager(request, page),
+            "pager": pager(page, request.GET, "cycle"),
             "zone": services.business_zone().key,
             "may_move": request.user.has_perm("cycles.move_cycle"),
         },
     )
-
-
-def _pager(request: HttpRequest, page: Any) -> dict[str, Any]:
-    def url(number: int) -> str:
-        query = request.GET.copy()
-        query["page"] = str(number)
-        return f"?{query.urlencode()}"
-
-    count = page.paginator.count
-    return {
-        "total_text": f"{count:,} cycle{'' if count == 1 else 's'}",
-        "previous_url": url(page.previous_page_number()) if page.has_previous() else "",
-        "next_url": url(page.next_page_number()) if page.has_next() else "",
-    }
 
 
 @require_safe

@@ -4,6 +4,7 @@ from django.contrib import admin
 
 from forecasts.models import Line, Snapshot
 from masterdata.admin.readonly import ReadOnly
+from masterdata.admin.search import PAIR_SEARCH
 
 READER = "forecasts.view_all_lines"
 
@@ -24,9 +25,7 @@ class LineAdmin(ReadOnly, admin.ModelAdmin):
     list_display_links = ("customer", "product")
     list_filter = ("status", "live", "risk_class", ("cycle", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("cycle", "customer", "product", "owner")
-    search_fields = (
-        "customer__name", "customer__short_name", "customer__customer_id", "product__item_code", "product__description",
-    )  # fmt: skip
+    search_fields = PAIR_SEARCH
     ordering = ("-cycle", "customer", "product")
     show_full_result_count = False
     inlines = (SnapshotInline,)

@@ -7,6 +7,7 @@ class ForecastsConfig(AppConfig):
     name = "forecasts"
 
     def ready(self) -> None:
+        from audit.history import open_to_readers
         from audit.tracking import exempt, track
         from forecasts import receivers  # noqa: F401  connects itself
         from forecasts.models import Line, PriceSource, QuantitySource, Snapshot
@@ -24,3 +25,5 @@ class ForecastsConfig(AppConfig):
         exempt(
             Snapshot, why="append-only copies of lines, immutable in the database; the move that makes one is audited"
         )
+        # No field of a line tells a cost.
+        open_to_readers("forecast", Line)

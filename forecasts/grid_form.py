@@ -39,8 +39,8 @@ def _row(grid: Grid, row: Row, form: CellForm) -> SafeString:
         line.pk, form.revision(row), form.originals(row),
     )  # fmt: skip
     return format_html(
-        '<tr class="g-row" id="l{}"><th scope="row" class="g-prod" title="{}"><span class="code">{}</span>'
-        ' <span class="name">{}</span>{}{}</th><td class="g-risk">{}</td>{}</tr>',
+        '<tr class="g-row" id="l{}"><th scope="row" class="g-prod" title="{}"><div><span class="code">{}</span>'
+        ' <span class="name">{}</span>{}{}</div></th><td class="g-risk">{}</td>{}</tr>',
         line.pk,
         line.product.description,
         line.product.item_code,

@@ -172,7 +172,7 @@ def _head(grid: Grid) -> SafeString:
     average_head, last12, next12 = _HEADS[grid.show]
     return format_html(
         '<thead><tr><th scope="col" class="g-prod">Product</th><th scope="col" class="g-risk">Risk</th>'
-        '<th scope="col" class="g-avg" title="{}">Avg 3&nbsp;mo</th><th scope="col" class="g-last12" title="{}">Last&nbsp;12</th>'
+        '<th scope="col" class="g-avg" title="{}">Avg 3&nbsp;mo</th><th scope="col" class="g-last12" title="{}">Last 12</th>'
         '<th scope="col" class="g-next12" title="{}">Next&nbsp;12</th><th scope="col" class="g-vs" title="{}">vs last cycle</th>'
         "{}</tr></thead>",
         average_head, last12, next12, _VERSUS, months,
@@ -188,8 +188,8 @@ def _row(layout: _Layout, row: Row, index: int) -> SafeString:
     return format_html(
         '<tr class="g-row{dormant}" id="l{line}" aria-rowindex="{index}" data-line="{line}" data-rev="{revision}"'
         ' data-status="{status}" data-source="{source}"{extra}>'
-        '<th scope="row" class="g-prod" title="{name}"><span class="code">{code}</span>'
-        ' <span class="name">{name}</span>{pills}</th>'
+        '<th scope="row" class="g-prod" title="{name}"><div><span class="code">{code}</span>'
+        ' <span class="name">{name}</span>{pills}</div></th>'
         '<td class="g-risk{muted}">{risk}</td><td class="g-avg">{average}</td><td class="g-last12">{last12}</td>'
         '<td class="g-next12">{next12}</td>{change}{cells}</tr>',
         dormant="" if line.live else " is-dormant",

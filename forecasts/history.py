@@ -9,13 +9,12 @@ from typing import Any
 
 from audit.models import Entry
 from audit.words import Told, tell
-from cycles.models import MANDATORY, Cycle
+from cycles.models import Cycle
+from forecasts.metrics import Numbers, next12, revenue
 from forecasts.models import NONE, Line, PriceSource, QuantitySource, Snapshot
 from forecasts.plan import CARRY_OVER, LAST_SAVED, ZERO, missed_policy
 from masterdata.models import Actual
 from sop_portal.lib import periods
-
-Numbers = Sequence[Decimal | None]
 
 _QUANTITY_WORDS = dict(QuantitySource.choices) | {NONE: "not answered"}
 _PRICE_WORDS = {
@@ -42,19 +41,6 @@ def quantity_word(letter: str) -> str:
 def price_word(letter: str) -> str:
     """Where a price came from, in words."""
     return _PRICE_WORDS[letter]
-
-
-def next12(quantity: Numbers) -> Decimal:
-    """The sum over the mandatory months; blanks count as nothing."""
-    return sum((value for value in quantity[:MANDATORY] if value is not None), Decimal(0))
-
-
-def revenue(quantity: Numbers, price: Numbers) -> list[Decimal | None]:
-    """Quantity times price per month; None where one of them is missing, 0 where nothing is sold."""
-    return [
-        None if q is None else Decimal(0) if q == 0 else None if p is None else q * p
-        for q, p in zip(quantity, price, strict=True)
-    ]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from masterdata.services import sales_reps
 from sop_portal.accounts.models import User
 
 
@@ -21,5 +22,4 @@ class LegacyUploadForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        reps = User.objects.filter(is_active=True, groups__permissions__codename="edit_own_lines").distinct()
-        self.fields["rep"].queryset = reps.order_by("full_name")  # type: ignore[attr-defined]
+        self.fields["rep"].queryset = sales_reps()  # type: ignore[attr-defined]

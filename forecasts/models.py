@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from audit.models import TrackedQuerySet
 from cycles.models import HORIZON, Cycle
@@ -88,15 +88,10 @@ class LineQuerySet(TrackedQuerySet):
         if not user.has_perm("forecasts.edit_own_lines"):
             return self.none()
         delegated = Delegation.objects.to(user)
+        # One delegation must name both owner and customer: two of them may not lend each other theirs.
+        some = delegated.filter(all_customers=False, from_user=OuterRef("owner"), customers=OuterRef("customer"))
         return self.filter(
-            Q(owner=user)
-            | Q(owner__in=delegated.filter(all_customers=True).values("from_user"))
-            | Q(
-                customer__in=Customer.objects.filter(delegations__in=delegated.filter(all_customers=False)).values(
-                    "pk"
-                ),
-                owner__in=delegated.filter(all_customers=False).values("from_user"),
-            )
+            Q(owner=user) | Q(owner__in=delegated.filter(all_customers=True).values("from_user")) | Q(Exists(some))
         )
 
     def decidable_by(self, user: Any) -> Self:

@@ -22,12 +22,12 @@ from masterdata.models import Customer
 Status = Line.Status
 
 # Not handed in again since somebody rejected or returned it.
-CAME_BACK = Q(status__in=[Status.DRAFT, Status.REJECTED], decided_at__isnull=False)
+CAME_BACK = Q(status__in=Line.INPUT, decided_at__isnull=False)
 
 _COUNTS = {
     "live": Count("pk"),
     "ready": Count("pk", filter=ready()),
-    "blocked": Count("pk", filter=Q(status__in=[Status.DRAFT, Status.REJECTED]) & ~Q(Complete())),
+    "blocked": Count("pk", filter=Q(status__in=Line.INPUT) & ~Q(Complete())),
     "came_back": Count("pk", filter=CAME_BACK),
     **{status.value: Count("pk", filter=Q(status=status)) for status in Status},
 }

@@ -26,7 +26,12 @@ from sop_portal.lib import periods
 Status = Line.Status
 
 WAITING, DECIDED, MISSED = "waiting", "decided", "missed"
-TABS = (WAITING, DECIDED, MISSED)
+_IN_TAB = {
+    WAITING: Q(status=Status.SUBMITTED),
+    DECIDED: Q(decided_at__isnull=False) & ~Q(status__in=[Status.SUBMITTED, Status.MISSED]),
+    MISSED: Q(status=Status.MISSED),
+}
+TABS = tuple(_IN_TAB)
 PER_PAGE = 100
 HISTORY = 24
 
@@ -52,6 +57,11 @@ class Wanted:
     sort: str = ""
 
 
+def may_decide(user: Any) -> bool:
+    """Whether `user` reviews anybody's lines."""
+    return bool(user.has_perm("forecasts.decide_team_lines") or user.has_perm("forecasts.decide_any_line"))
+
+
 def reviewed_cycles() -> Any:
     """The cycles whose lines are decided: open or closed, not published, not from old workbooks."""
     return Cycle.objects.filter(kind=Cycle.Kind.NORMAL, status__in=[Cycle.Status.OPEN, Cycle.Status.CLOSED]).order_by(
@@ -64,7 +74,7 @@ def waiting(user: Any) -> Any:
     return (
         Line.objects.decidable_by(user)
         .filter(cycle__in=reviewed_cycles().order_by(), status=Status.SUBMITTED)
-        .exclude(Q(submitted_by=user) | Q(edited_by=user))
+        .not_worked_on_by(user)
     )
 
 
@@ -76,7 +86,7 @@ def oldest_wait(user: Any) -> tuple[int, dt.datetime | None]:
 
 def lines(user: Any, wanted: Wanted) -> Any:
     """The lines of one tab in the order wanted; at first those whose money changed most."""
-    found = _of_tab(Line.objects.decidable_by(user).live().filter(cycle=wanted.cycle), wanted.tab)
+    found = _reviewed(user, wanted.cycle).filter(_IN_TAB[wanted.tab])
     if wanted.rep is not None:
         found = found.filter(owner=wanted.rep)
     if wanted.customer is not None:
@@ -85,10 +95,8 @@ def lines(user: Any, wanted: Wanted) -> Any:
     return with_money(found).order_by(*_order(wanted.sort), "pk")
 
 
-def _of_tab(found: Any, tab: str) -> Any:
-    if tab == DECIDED:
-        return found.filter(decided_at__isnull=False).exclude(status__in=[Status.SUBMITTED, Status.MISSED])
-    return found.filter(status=Status.MISSED if tab == MISSED else Status.SUBMITTED)
+def _reviewed(user: Any, cycle: Cycle) -> Any:
+    return Line.objects.decidable_by(user).live().filter(cycle=cycle)
 
 
 def _order(sort: str) -> list[Any]:
@@ -146,13 +154,13 @@ def totals(found: Any) -> Totals:
 
 def refs(found: Any, user: Any) -> list[LineRef]:
     """The lines of a list that `user` may decide, as the database holds them now."""
-    mine = found.exclude(Q(submitted_by=user) | Q(edited_by=user)).order_by("pk")
+    mine = found.not_worked_on_by(user).order_by("pk")
     return [LineRef(pk, revision) for pk, revision in mine.values_list("pk", "revision")]
 
 
 def choices(user: Any, wanted: Wanted) -> tuple[list[tuple[int, str, int]], list[tuple[int, str, int]]]:
     """The reps and the customers of a tab with how many lines each has there: (key, name, number)."""
-    found = _of_tab(Line.objects.decidable_by(user).live().filter(cycle=wanted.cycle), wanted.tab).order_by()
+    found = _reviewed(user, wanted.cycle).filter(_IN_TAB[wanted.tab]).order_by()
     reps = found.values_list("owner_id", "owner__full_name").annotate(number=Count("pk")).order_by("owner__full_name")
     if wanted.rep is not None:
         found = found.filter(owner=wanted.rep)
@@ -164,12 +172,8 @@ def choices(user: Any, wanted: Wanted) -> tuple[list[tuple[int, str, int]], list
 
 def tab_counts(user: Any, cycle: Cycle) -> dict[str, int]:
     """How many lines stand in each tab."""
-    found = Line.objects.decidable_by(user).live().filter(cycle=cycle).order_by()
-    row: dict[str, int] = found.aggregate(
-        waiting=Count("pk", filter=Q(status=Status.SUBMITTED)),
-        decided=Count("pk", filter=Q(decided_at__isnull=False) & ~Q(status__in=[Status.SUBMITTED, Status.MISSED])),
-        missed=Count("pk", filter=Q(status=Status.MISSED)),
-    )
+    counts = {tab: Count("pk", filter=condition) for tab, condition in _IN_TAB.items()}
+    row: dict[str, int] = _reviewed(user, cycle).order_by().aggregate(**counts)
     return row
 
 
@@ -198,7 +202,7 @@ class Row:
 
 def rows(found: Iterable[Any], user: Any, cycle: Cycle) -> list[Row]:
     """The lines of one page with history, prefill, price change and earlier decision; three queries for all."""
-    listed = [Row(line, user.pk in (line.submitted_by_id, line.edited_by_id)) for line in found]
+    listed = [Row(line, line.was_worked_on_by(user)) for line in found]
     by_line = {row.line.pk: row for row in listed}
     _add_history(by_line, cycle)
     _add_snapshots(by_line, cycle)

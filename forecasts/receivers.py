@@ -6,12 +6,10 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from audit.history import history_scope
 from cycles.models import Cycle
 from cycles.signals import cycle_moved, standing_asked, undecided_asked
 from cycles.standing import Counts, Undecided
 from forecasts import progress
-from forecasts.models import Line
 from forecasts.services.opening import close_lines, publish_lines, seed_lines
 
 
@@ -37,11 +35,3 @@ def answer_undecided(
 ) -> tuple[int, Sequence[Undecided]]:
     """Which lines nobody decided."""
     return progress.undecided(cycle, user, limit)
-
-
-def may_read_history(user: Any, entity_id: str) -> bool:
-    """Whoever may read the line may read what happened to it; no field of a line tells a cost."""
-    return entity_id.isascii() and entity_id.isdigit() and Line.objects.visible_to(user).filter(pk=entity_id).exists()
-
-
-history_scope["forecast"] = may_read_history

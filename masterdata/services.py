@@ -7,10 +7,16 @@ from django.db import transaction
 
 from masterdata.models import Customer
 from masterdata.signals import customers_assigned
+from sop_portal.accounts.models import User
 from sop_portal.lib.errors import NotAllowed, Refused
 
 # What makes a sales rep; the permission belongs to lines, which stand above master data.
 FORECASTS = "forecasts.edit_own_lines"
+
+
+def sales_reps() -> Any:
+    """The active users who may serve customers, by name."""
+    return User.objects.active().with_permission(FORECASTS).order_by("full_name", "pk")
 
 
 def not_a_rep(person: Any) -> str:

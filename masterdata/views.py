@@ -1,7 +1,5 @@
 """The list of imports."""
 
-from typing import Any
-
 from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from masterdata.models import ImportRun
+from sop_portal.lib.paging import pager
 
 PER_PAGE = 50
 
@@ -19,10 +18,5 @@ def import_list(request: HttpRequest) -> HttpResponse:
     """Every file that was uploaded, the newest first, with what became of it."""
     runs = ImportRun.objects.visible_to(request.user).select_related("uploaded_by")
     page = Paginator(runs, PER_PAGE).get_page(request.GET.get("page"))
-    count = page.paginator.count
-    pager: dict[str, Any] = {
-        "total_text": f"{count:,} import{'' if count == 1 else 's'}",
-        "previous_url": f"?page={page.previous_page_number()}" if page.has_previous() else "",
-        "next_url": f"?page={page.next_page_number()}" if page.has_next() else "",
-    }
-    return render(request, "masterdata/import_list.html", {"runs": page, "pager": pager})
+    context = {"runs": page, "pager": pager(page, request.GET, "import")}
+    return render(request, "masterdata/import_list.html", context)

@@ -52,9 +52,7 @@ def strip(request: HttpRequest) -> Strip | None:
     cycle = Cycle.objects.visible_to(user).open().first()
     if cycle is None:
         return None
-    deadline = cycle.deadline_with(
-        Participant.objects.filter(cycle=cycle, rep=user).values_list("deadline_extension", flat=True).first()
-    )
+    deadline = _deadline(cycle, user)
     done, total, text, note = 0, 0, "", ""
     if edits_own(user):
         counts = progress.handed_in(own_lines(user, cycle))
@@ -76,6 +74,12 @@ def strip(request: HttpRequest) -> Strip | None:
 def review_count(request: HttpRequest) -> int:
     """Lines that wait for this person's decision."""
     return int(queue.waiting(request.user).count())
+
+
+def _deadline(cycle: Cycle, user: Any) -> dt.datetime | None:
+    """The deadline that applies to this person."""
+    own = Participant.objects.filter(cycle=cycle, rep=user).values_list("deadline_extension", flat=True)
+    return cycle.deadline_with(own.first())
 
 
 def edits_own(user: Any) -> bool:
@@ -116,7 +120,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"cycle": open_cycle, "latest": None if open_cycle else _latest(user)}
     if edits_own(user):
         context["own"] = _own(user, open_cycle, context["latest"])
-    if user.has_perm("forecasts.decide_team_lines") or user.has_perm("forecasts.decide_any_line"):
+    if queue.may_decide(user):
         number, since = queue.oldest_wait(user)
         context["queue"] = {"number": number, "since": since}
     if user.has_perm("masterdata.view_team_customers") or user.has_perm("masterdata.view_all_customers"):
@@ -183,9 +187,7 @@ def _own(user: Any, cycle: Cycle | None, latest: Cycle | None) -> dict[str, Any]
     lines = own_lines(user, cycle)
     customers = progress.by_customer(lines)
     counts = standing.total(share.counts for share in customers)
-    deadline = cycle.deadline_with(
-        Participant.objects.filter(cycle=cycle, rep=user).values_list("deadline_extension", flat=True).first()
-    )
+    deadline = _deadline(cycle, user)
     came_back = lines.live().filter(progress.CAME_BACK).select_related("customer", "product", "decided_by")
     return own | {
         "counts": counts,

@@ -51,6 +51,9 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        # Static files say themselves how long they keep. The rest is somebody's, also what a middleware answers.
+        if "Cache-Control" not in response:
+            response["Cache-Control"] = "private, no-store"
         log.info(
             "request",
             method=request.method,
@@ -86,6 +89,44 @@ class DatabaseAwayMiddleware:
             return None
         log.warning("database away", problem=str(exception))
         return views.database_away(request)
+
+
+class BodyLimitMiddleware:
+    """Refuses a body that is larger than its page takes, before any of it is read.
+
+    The check of a form's secret reads the form, and with it stores every file that was sent, before a view can say that
+    nobody is signed in. So it stands before that check.
+    """
+
+    MEGABYTE = 1024 * 1024
+    LARGEST = MEGABYTE * 5 // 2
+    # Saving a grid is limited by DATA_UPLOAD_MAX_MEMORY_SIZE.
+    GRIDS = frozenset({"forecasts:save", "forecasts:save_form"})
+    # Pages that take files, and who may send them.
+    FILES = {"forecasts:legacy_upload": "masterdata.import_data"}
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *args: Any) -> HttpResponse | None:
+        """413 for what is too large; a body without a length is empty to Django."""
+        limit = self._limit(request)
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isascii() and length.isdigit() and len(length) < 20 and int(length) <= limit:
+            return None
+        return views.too_large(request, limit)
+
+    def _limit(self, request: HttpRequest) -> int:
+        page = request.resolver_match.view_name if request.resolver_match else ""
+        if page in self.GRIDS:
+            return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        if page in self.FILES and request.user.has_perm(self.FILES[page]):
+            # A little more than the file, for the fields around it.
+            return (int(conf.get("max_import_file_size_mb")) + 1) * self.MEGABYTE
+        return self.LARGEST
 
 
 class SessionLimitsMiddleware:

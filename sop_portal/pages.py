@@ -43,7 +43,6 @@ def refusal_answer(request: HttpRequest, refusal: DomainError) -> HttpResponse:
             refusal.title,
             refusal.detail,
             lines=lines,
-            extra=refusal.extra,
             retry_after=getattr(refusal, "retry_after", None),
         )
     if isinstance(refusal, TooMany):

@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "sop_portal.middleware.DatabaseAwayMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "sop_portal.middleware.BodyLimitMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "sop_portal.middleware.SessionLimitsMiddleware",
@@ -197,9 +198,13 @@ AXES_CLIENT_IP_CALLABLE = "sop_portal.lib.net.client_ip"
 AXES_LOCKOUT_CALLABLE = "sop_portal.accounts.throttling.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+# What else the sign-in form sends; axes keeps the rest of the form with each failure.
+AXES_SENSITIVE_PARAMETERS = ["login", "csrfmiddlewaretoken"]
 # Who signed in when stands in the audit trail.
 AXES_DISABLE_ACCESS_LOG = True
 
+# What is said after a redirect names customers and lines, so it stays on the server.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 # Sessions live in the database: with the cache away people stay signed in.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_HTTPONLY = True
@@ -255,7 +260,8 @@ STORAGES = {
     },
 }
 UPLOAD_DIR = Path(env("UPLOAD_DIR", str(VAR_DIR / "uploads")))
-# A grid of 5,440 cells is about 0.5 MB of JSON; forms without JavaScript send one field a cell.
+# The largest body of all, that of a grid: 5,440 cells are about 0.5 MB of JSON, and forms without JavaScript send one
+# field a cell. What other pages take is in `middleware.BodyLimitMiddleware`.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]

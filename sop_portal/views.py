@@ -86,20 +86,24 @@ def _alive(part: str) -> str:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400, or 413 for a body over the limit."""
     if isinstance(exception, RequestDataTooBig):
-        megabytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
-        return answer(
-            request,
-            "errors/413.html",
-            413,
-            "Too large",
-            f"What was sent is larger than {megabytes} MB. Nothing was saved; send it in smaller parts.",
-        )
+        return too_large(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     return answer(
         request,
         "errors/refused.html",
         400,
         "Not understood",
         "The portal could not read this request. Nothing was saved; go back and try again.",
+    )
+
+
+def too_large(request: HttpRequest, limit: int) -> HttpResponse:
+    """413 for a body of more than `limit` bytes."""
+    return answer(
+        request,
+        "errors/413.html",
+        413,
+        "Too large",
+        f"What was sent is larger than {limit / 2**20:g} MB. Nothing was saved; send it in smaller parts.",
     )
 
 

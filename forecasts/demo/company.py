@@ -126,6 +126,7 @@ class Company:
                 MatrixEntry(
                     customer=self.customers[pair.customer],
                     product=self.products[pair.product],
+                    is_active=pair.live,
                     minimum_order_quantity=Decimal(dice.choice((1, 1, 5, 10))),
                     lead_time_days=dice.choice((3, 5, 7, 10)),
                 )
@@ -164,6 +165,13 @@ class Company:
         for pair in self.pairs:
             if pair.product in gone:
                 pair.live, pair.starts, pair.ends = False, 0, min(pair.ends, 8)
+
+    def list_dormant(self) -> None:
+        """The dormant pairs came into the matrix late, with a load of old price lists."""
+        count = MatrixEntry.objects.filter(is_active=False).untracked().update(is_active=True)
+        record_load(
+            "matrix", "price-lists", f"{count:,} entries of old price lists made active", verb="updated", rows=count
+        )
 
     def announce_prices(self, month: int) -> None:
         """Load the prices that are known in `month`: next year's are announced in November."""
@@ -215,7 +223,8 @@ def _record_matrix() -> None:
         "matrix",
         "SELECT entry.id::text, customer.name || ' · ' || product.item_code || ' ' || product.description, "
         "jsonb_build_object('customer', jsonb_build_array(null, entry.customer_id), "
-        "'product', jsonb_build_array(null, entry.product_id)) FROM masterdata_matrixentry AS entry "
+        "'product', jsonb_build_array(null, entry.product_id), "
+        "'is_active', jsonb_build_array(null, entry.is_active)) FROM masterdata_matrixentry AS entry "
         "JOIN masterdata_customer AS customer ON customer.id = entry.customer_id "
         "JOIN masterdata_product AS product ON product.id = entry.product_id",
     )

@@ -21,6 +21,8 @@ from masterdata.models import Actual
 from sop_portal import conf
 from sop_portal.lib import periods
 
+# The last cycles, whose lines include the dormant pairs.
+_DORMANT_SINCE = 2
 # Shares of the lines that were handed in.
 _REJECTED, _RETURNED, _UNDECIDED, _ADJUSTED = 0.03, 0.01, 0.02, 0.02
 # Of the missed lines: those that were typed but not handed in, and those that the meeting set.
@@ -35,6 +37,8 @@ def write_history(company: Company) -> None:
     size, calendar = company.size, company.calendar
     known = 0
     for number in range(size.cycles):
+        if number == size.cycles - _DORMANT_SINCE:
+            company.list_dormant()
         first = calendar.index(calendar.open_period) - size.cycles + number
         # A cycle opens in the month before its first period, when the sales of the month before that are in.
         _load_actuals(company, known, first - 1)
@@ -43,6 +47,8 @@ def write_history(company: Company) -> None:
         _Round(company, first, number).play()
     _load_actuals(company, known, size.months)
     company.announce_prices(size.months)
+    if size.cycles < _DORMANT_SINCE:
+        company.list_dormant()
 
 
 def _load_actuals(company: Company, first: int, until: int) -> None:

@@ -28,14 +28,14 @@ def next_batch() -> int:
     return number
 
 
-def record_load(entity: str, name: str, label: str, **sums: float) -> None:
+def record_load(entity: str, name: str, label: str, *, verb: str = "created", **sums: float) -> None:
     """One entry of the trail for a whole load: rows of facts are too many for one each.
 
     Each changed actual is kept as a revision of its batch anyway. sums: what the load added up to.
     """
     record(
         Event(
-            action=f"{entity}_created",
+            action=f"{entity}_{verb}",
             entity_type=entity,
             entity_id=name,
             label=label,

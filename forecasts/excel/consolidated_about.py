@@ -79,7 +79,7 @@ def _facts(
         ),
         (
             "Lines",
-            f"{totals.lines:,} live lines; {dormant:,} dormant ones are 0 in the plan and left out of the sheets",
+            f"{totals.lines:,} live; {dormant:,} dormant, which are 0 in the plan and left out of the sheets",
         ),
         ("Missed lines", f"{missed:,}, marked on every sheet. {POLICY_WORDS[missed_policy(cycle)]}"),
         ("Amounts", f"in {conf.get('currency')}; sales are volume times price, without price they are blank"),

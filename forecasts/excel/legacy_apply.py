@@ -14,6 +14,7 @@ from forecasts.excel.legacy_model import CustomerSheet, Item, LegacyBook, Warnin
 from forecasts.services.legacy import PlanRow, write_plan
 from masterdata import upserts
 from masterdata.models import Customer, Product, alias_key
+from masterdata.services import sales_reps
 from masterdata.upserts import ProductRow, Tally
 from sop_portal.accounts.models import User
 from sop_portal.lib import periods
@@ -68,8 +69,8 @@ def rep_named(name: str | None) -> User | None:
     """The one active rep of that full name, if there is exactly one."""
     if not name:
         return None
-    found = list(User.objects.filter(full_name__iexact=name.strip(), is_active=True)[:2])
-    return found[0] if len(found) == 1 and found[0].has_perm("forecasts.edit_own_lines") else None
+    found = list(sales_reps().filter(full_name__iexact=name.strip())[:2])
+    return found[0] if len(found) == 1 else None
 
 
 def _apply(book: LegacyBook, rep: User | None, by: User | None) -> Outcome:

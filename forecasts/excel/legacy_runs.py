@@ -14,6 +14,7 @@ from forecasts.excel.legacy_apply import Outcome, apply_book, rep_named
 from forecasts.excel.legacy_model import LegacyBook
 from forecasts.excel.legacy_sheets import parse_book
 from masterdata.models import ImportRun
+from masterdata.services import sales_reps
 from sop_portal import conf
 from sop_portal.accounts.models import User
 from sop_portal.lib.clock import portal_now
@@ -166,8 +167,8 @@ def import_file(file_name: str, stream: IO[bytes], *, rep: User | None, apply: b
 
 def named_rep(email: str) -> User:
     """The rep with this e-mail address. Raises Refused when there is none who may own lines."""
-    rep = User.objects.filter(email__iexact=email, is_active=True).first()
-    if rep is None or not rep.has_perm("forecasts.edit_own_lines"):
+    rep: User | None = sales_reps().filter(email__iexact=email).first()
+    if rep is None:
         raise Refused({"rep": f"There is no active sales rep with the address '{email}'."})
     return rep
 

@@ -85,7 +85,7 @@ def amount(value: Cell, step: Decimal, decimal_mark: DecimalMark) -> Amount:
         return Amount(Decimal((day - _EXCEL_EPOCH).days), "text", day.isoformat())
     number = Decimal(repr(value))
     # A result of formulas may lie below 0 by the noise of binary fractions; that is 0.
-    if not -step / 2 < number <= MAX_QUANTITY:
+    if not number.is_finite() or not -step / 2 < number <= MAX_QUANTITY:
         return Amount(None, "refused", f"{value:,}")
     return Amount(abs(number.quantize(step)))
 

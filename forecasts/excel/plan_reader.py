@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from cycles.models import HORIZON, MANDATORY, Cycle
+from forecasts.metrics import revenue
 from forecasts.models import Line
 from forecasts.plan import PLAN_CELLS, plan_parameters
 
@@ -41,11 +42,8 @@ class PlanLine:
 
     @property
     def sales(self) -> Numbers:
-        """Quantity times price; 0 for a quantity of 0, None where one of the two is missing."""
-        return [
-            None if quantity is None or (price is None and quantity) else quantity * (price or 0)
-            for quantity, price in zip(self.quantity, self.unit_price, strict=True)
-        ]
+        """Quantity times price per period."""
+        return revenue(self.quantity, self.unit_price)
 
 
 @dataclass(slots=True)
@@ -61,7 +59,6 @@ class Total:
     without_weight: list[str]
     blank_cells: int
     unpriced_cells: int
-    unsubmitted_edits: int
 
     @property
     def year_quantity(self) -> Decimal:
@@ -127,7 +124,7 @@ SELECT GROUPING(owner_id, customer_code, family, risk_class, status), {_KEYS}, u
        ARRAY[{", ".join(f"sum(coalesce(quantity[{n}] * unit_price[{n}], 0))" for n in _POSITIONS)}],
        coalesce(sum(year * weight), 0),
        coalesce(array_agg(DISTINCT item_code) FILTER (WHERE weight IS NULL AND year > 0), ARRAY[]::text[]),
-       sum(blank), sum(unpriced), count(saved)
+       sum(blank), sum(unpriced)
   FROM (SELECT plan_line.*,
                {" + ".join(f"coalesce(quantity[{n}], 0)" for n in range(1, MANDATORY + 1))} AS year,
                {" + ".join(f"(quantity[{n}] IS NULL)::int" for n in range(1, MANDATORY + 1))} AS blank,
@@ -155,6 +152,7 @@ def one_snapshot() -> Iterator[None]:
 def read_totals(cycle: Cycle, user: Any) -> Totals:
     """The totals of the live lines of `cycle` that `user` may read."""
     totals = Totals()
+    # Constants and the SQL that Django makes of the scope, never input.
     sql, params = _query(_TOTALS, cycle, user)
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -177,6 +175,7 @@ def read_totals(cycle: Cycle, user: Any) -> Totals:
 
 def read_lines(cycle: Cycle, user: Any) -> Iterator[PlanLine]:
     """The live lines of `cycle` that `user` may read, by rep, customer and item; needs a transaction."""
+    # Constants and the SQL that Django makes of the scope, never input.
     sql, params = _query(_LINES, cycle, user)
     with connection.chunked_cursor() as cursor:
         cursor.execute(sql, params)

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -16,6 +16,10 @@ from sop_portal.lib.risk import RISK_LABELS
 from sop_portal.lib.text import normal, plain_note
 
 Cells = Mapping[dt.date, Decimal | None]
+# Characters that a number may be written with; one that is refused is repeated in its sentence up to here.
+LONGEST = 60
+# Enough digits for such a number in front of and behind its point.
+_EXACT = Context(prec=2 * LONGEST)
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,12 @@ def check_edit(line: Line, edit: LineEdit, bad_cells: list[dict[str, Any]]) -> l
             position = cell_position(line.cycle, period)
             if position is None:
                 sentence = f"{periods.long_label(period)} is not one of the 16 periods of {line.cycle}."
-            elif value is None or (value.is_finite() and 0 <= value <= largest and _places(value) <= places):
+            elif value is None or _fits(value, largest, places):
                 continue
             else:
-                sentence = f"{cell_label(line, position)}: '{value:f}' is not a number from 0 to {largest:,}."
+                sentence = (
+                    f"{cell_label(line, position)}: '{str(value)[:LONGEST]}' is not a number from 0 to {largest:,}."
+                )
             sentences.append(sentence)
             bad_cells.append({"line": line.pk, "period": periods.key(period), "field": name, "sentence": sentence})
     if edit.risk_class is not None and edit.risk_class not in RISK_LABELS:
@@ -64,10 +70,16 @@ def check_edit(line: Line, edit: LineEdit, bad_cells: list[dict[str, Any]]) -> l
     return sentences
 
 
-def _places(value: Decimal) -> int:
-    """Digits after the decimal point that carry something."""
-    exponent = value.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 99
+def _fits(value: Decimal, largest: Decimal, places: int) -> bool:
+    """Whether `value` is a number from 0 to `largest` with at most `places` decimals, zeros at their end aside.
+
+    The exponent comes first. 1e-999999999 lies between 0 and `largest`, would be written out with a gigabyte of zeros,
+    and rounds to 0 where decimals are counted with the usual precision.
+    """
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or abs(exponent) > LONGEST or not 0 <= value <= largest:
+        return False
+    return int(value.normalize(_EXACT).as_tuple().exponent) >= -places
 
 
 def already_there(line: Line, edit: LineEdit, by: Any) -> bool:

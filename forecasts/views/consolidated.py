@@ -10,9 +10,11 @@ from django.views.decorators.http import require_GET
 from audit.services import Event, record
 from cycles.models import Cycle
 from forecasts.excel.consolidated import edition, file_name, write_csv, write_workbook
+from sop_portal.lib import ratelimit
 from sop_portal.lib.clock import portal_now
 from sop_portal.lib.errors import Conflict, Refused
 
+DOWNLOADS = "20/m"
 _TYPES = {"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "csv": "text/csv; charset=utf-8"}
 
 
@@ -25,6 +27,14 @@ def consolidated(request: HttpRequest, pk: int) -> FileResponse:
     cycle = get_object_or_404(Cycle.objects.visible_to(request.user), pk=pk)
     if cycle.status == Cycle.Status.DRAFT:
         raise Conflict(f"{cycle} is not open yet, so it has no plan to download; open it first.")
+    # Writing one takes seconds of a processor.
+    ratelimit.limit(
+        request,
+        "consolidated",
+        str(request.user.pk),
+        DOWNLOADS,
+        "The plan was downloaded several times within a minute. Wait a moment, then try again.",
+    )
     taken_at = portal_now()
     # On disk, and written as a whole before the first byte is sent: a slow reader holds neither memory nor the database.
     target: IO[Any] = tempfile.TemporaryFile()  # noqa: SIM115  FileResponse closes it

@@ -13,10 +13,11 @@ from forecasts.excel.legacy_runs import apply_run, check_upload
 from forecasts.legacy_forms import LegacyUploadForm
 from masterdata.models import ImportRun
 from sop_portal import conf
-from sop_portal.lib import periods
+from sop_portal.lib import periods, ratelimit
 from sop_portal.lib.errors import TooLarge
 
 ACCEPT = ".xlsx,.xlsb,.xlsm,.xls,.ods"
+UPLOADS = "10/m"
 TALLIES = {
     "customers": "Customers",
     "groups": "Product groups",
@@ -34,6 +35,14 @@ def legacy_upload(request: HttpRequest) -> HttpResponse:
     form = LegacyUploadForm(request.POST or None, request.FILES or None)
     status = 200
     if request.method == "POST":
+        # Reading a workbook may keep a process busy for a minute.
+        ratelimit.limit(
+            request,
+            "upload",
+            str(request.user.pk),
+            UPLOADS,
+            "Several files were uploaded within a minute. Wait a moment, then upload the next one.",
+        )
         if form.is_valid():
             file = form.cleaned_data["file"]
             try:

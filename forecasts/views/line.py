@@ -10,15 +10,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from cycles.models import Cycle
 from forecasts import history, services
+from forecasts.forms import whole_number
+from forecasts.grid_json import MAX_REVISION
 from forecasts.models import MAX_PRICE, MAX_QUANTITY, Line, Snapshot
 from forecasts.services import Adjustment
+from forecasts.services.moves import ADJUST, APPROVE
 from sop_portal.accounts.formats import fixed
 from sop_portal.lib import htmx, periods
 from sop_portal.lib.errors import Conflict, DomainError, NotAllowed, Refused, StaleRevision
 from sop_portal.lib.language import decimal_mark
 from sop_portal.lib.numbers import parse_number
-
-ADJUSTABLE = {Line.Status.SUBMITTED, Line.Status.APPROVED, Line.Status.MISSED}
 
 
 def _line(request: HttpRequest, pk: int) -> Line:
@@ -43,14 +44,14 @@ def show_line(request: HttpRequest, pk: int, refusal: DomainError | None = None,
     """The page of a line, also after a decision on it was refused."""
     line = _line(request, pk)
     decidable = _decidable(request, line)
-    own = request.user.pk in (line.submitted_by_id, line.edited_by_id)
+    own = line.was_worked_on_by(request.user)
     context = {
         "line": line,
         "story": history.story(line, request.user),
         "own": own,
-        "may_decide": decidable and not own and line.status == Line.Status.SUBMITTED and _is_reviewed(line),
+        "may_decide": decidable and not own and line.status in APPROVE.before and line.cycle.status in APPROVE.cycle,
         "may_reject": line.cycle.is_open,
-        "may_adjust": decidable and line.cycle.is_closed and line.status in ADJUSTABLE,
+        "may_adjust": decidable and line.cycle.is_closed and line.status in ADJUST.before,
         "refusal": refusal,
         "sentence": sentence,
         "comment": request.POST.get("comment", "") if refusal else "",
@@ -61,22 +62,18 @@ def show_line(request: HttpRequest, pk: int, refusal: DomainError | None = None,
     )  # fmt: skip
 
 
-def _is_reviewed(line: Line) -> bool:
-    return line.cycle.is_open or line.cycle.is_closed
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def adjust(request: HttpRequest, pk: int) -> HttpResponse:
     """New cells for a line of a closed cycle, with a reason; what was submitted stays beside them."""
     line = _line(request, pk)
     if not _decidable(request, line):
         raise NotAllowed("Lines are adjusted by the rep's manager and by S&OP admins.")
-    if not line.cycle.is_closed or line.status not in ADJUSTABLE:
+    if not line.cycle.is_closed or line.status not in ADJUST.before:
         raise Conflict(
             f"A line is adjusted after its cycle has closed and before it is published; this one is "
             f"{line.get_status_display().lower()} and {line.cycle} is {line.cycle.get_status_display().lower()}."
         )
-    kept = _submitted(line)
+    kept = _submitted(request, line)
     rows = _adjust_rows(request, line, kept)
     errors: dict[str, str] = {}
     refusal: DomainError | None = None
@@ -112,9 +109,10 @@ def adjust(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "forecasts/line_adjust.html", context, status=refusal.status if refusal else 200)
 
 
-def _submitted(line: Line) -> Snapshot | None:
+def _submitted(request: HttpRequest, line: Line) -> Snapshot | None:
     """What the owner handed in last, else what the line started with."""
-    kept = Snapshot.objects.filter(line=line, event__in=[Snapshot.Event.SUBMIT, Snapshot.Event.OPEN])
+    events = [Snapshot.Event.SUBMIT, Snapshot.Event.OPEN]
+    kept = Snapshot.objects.visible_to(request.user).filter(line=line, event__in=events)
     return kept.order_by("-pk").first()
 
 
@@ -160,8 +158,7 @@ def _read(request: HttpRequest, line: Line, rows: list[dict[str, Any]], errors: 
                 errors[name] = f"{periods.long_label(row['period'])}: {refusal.detail}"
             else:
                 cells[row["period"]] = number.value
-    revision = request.POST.get("revision", "")
-    seen = int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 10 else 0
+    seen = whole_number(request.POST.get("revision", ""), MAX_REVISION) or 0
     return Adjustment(line.pk, seen, quantity, unit_price)
 
 

@@ -13,11 +13,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from cycles.models import Cycle
 from forecasts import queue, services
+from forecasts.forms import line_refs, whole_number
+from forecasts.grid_json import MAX_ID
 from forecasts.models import Line
 from forecasts.services import LineRef
 from forecasts.services.writing import line_label
 from forecasts.views.line import show_line
 from sop_portal.lib.errors import Conflict, DomainError, Refused, StaleRevision
+from sop_portal.lib.paging import pager
 
 KEPT = ("cycle", "tab", "rep", "customer", "sort", "page")
 ACTS: dict[str, tuple[Callable[..., list[Line]], str]] = {
@@ -27,13 +30,8 @@ ACTS: dict[str, tuple[Callable[..., list[Line]], str]] = {
 }
 
 
-def may_decide(user: Any) -> bool:
-    """Whether `user` reviews anybody's lines."""
-    return bool(user.has_perm("forecasts.decide_team_lines") or user.has_perm("forecasts.decide_any_line"))
-
-
 def _require_reviewer(request: HttpRequest) -> None:
-    if not may_decide(request.user):
+    if not queue.may_decide(request.user):
         raise PermissionDenied("Lines are decided by managers and S&OP admins.")
 
 
@@ -69,7 +67,7 @@ def _page(
         "decidable": sum(not row.own for row in rows),
         "reps": reps,
         "customers": customers,
-        "pager": _pager(query, page),
+        "pager": pager(page, QueryDict(_kept(query)), "line"),
         "filters": _kept(query),
         "ticked": ticked,
         "comment": request.POST.get("comment", "") if refusal else "",
@@ -117,45 +115,24 @@ def _wanted(query: Mapping[str, str], cycles: list[Cycle]) -> queue.Wanted:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+    return whole_number(text or "", MAX_ID)
 
 
-def _kept(query: Mapping[str, str], **changed: str) -> str:
+def _kept(query: Mapping[str, str]) -> str:
     """The parameters of the page, written for a URL."""
     kept = QueryDict(mutable=True)
     for name in KEPT:
-        value = changed.get(name, query.get(name, ""))
-        if value:
+        if value := query.get(name, ""):
             kept[name] = value
     return str(kept.urlencode())
-
-
-def _pager(query: Mapping[str, str], page: Any) -> dict[str, str]:
-    count = page.paginator.count
-    first = page.start_index()
-    text = f"{count:,} line{'' if count == 1 else 's'}"
-    if page.has_other_pages():
-        text = f"{first:,} to {page.end_index():,} of {text}"
-    return {
-        "total_text": text,
-        "previous_url": f"?{_kept(query, page=str(page.previous_page_number()))}" if page.has_previous() else "",
-        "next_url": f"?{_kept(query, page=str(page.next_page_number()))}" if page.has_next() else "",
-    }
 
 
 def _refs(request: HttpRequest) -> list[LineRef]:
     """The lines that were ticked, as the person saw them: "line:revision" each."""
     texts = [request.POST["only"]] if request.POST.get("only") else request.POST.getlist("line")
-    found = []
-    for text in texts:
-        line, _, revision = text.partition(":")
-        line_id, number = _number(line), _number(revision)
-        if line_id is None or number is None:
-            raise Refused("The portal could not tell which lines were meant. Reload the page and tick them again.")
-        found.append(LineRef(line_id, number))
-    if not found:
+    if not texts:
         raise Refused("Tick at least one line first.")
-    return found
+    return line_refs(texts)
 
 
 def _ticked(request: HttpRequest, refusal: DomainError | None) -> set[int]:
@@ -203,9 +180,8 @@ def _to_list(query: Mapping[str, str]) -> HttpResponse:
 
 
 def _decide(request: HttpRequest, cycle: Cycle, query: Mapping[str, str]) -> tuple[int, str]:
-    action = (
-        "approve" if request.POST.get("only") and not request.POST.get("action") else request.POST.get("action", "")
-    )
+    # The button beside a line names the line alone.
+    action = request.POST.get("action") or ("approve" if request.POST.get("only") else "")
     comment = request.POST.get("comment", "")
     if action == "approve_all":
         refs = _all_filtered(request, cycle, query)

@@ -52,7 +52,7 @@ class AssignForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field: Any = self.fields["rep"]
-        field.queryset = User.objects.active().with_permission(services.FORECASTS).order_by("full_name", "pk")
+        field.queryset = services.sales_reps()
 
 
 class AliasForm(forms.ModelForm):

@@ -7,13 +7,11 @@ from django.contrib import admin
 from django.db.models import Max, QuerySet
 from django.http import HttpRequest
 
+from masterdata.admin.search import PAIR_SEARCH
 from masterdata.models import Actual, Budget
 from sop_portal.lib import periods
 
 OFFERED_PERIODS = 36
-_PAIR_SEARCH = (
-    "customer__name", "customer__short_name", "customer__customer_id", "product__item_code", "product__description",
-)  # fmt: skip
 
 
 class PeriodFilter(admin.SimpleListFilter):
@@ -42,7 +40,7 @@ class ActualAdmin(admin.ModelAdmin):
     list_display_links = ("period", "customer")
     list_filter = (PeriodFilter,)
     list_select_related = ("customer", "product")
-    search_fields = _PAIR_SEARCH
+    search_fields = PAIR_SEARCH
     autocomplete_fields = ("customer", "product")
     ordering = ("-period", "customer", "product")
     # Counting all rows of the largest table for every page would cost more than the page.
@@ -55,7 +53,7 @@ class BudgetAdmin(admin.ModelAdmin):
     list_display_links = ("version", "period")
     list_filter = ("version", PeriodFilter)
     list_select_related = ("customer", "product")
-    search_fields = ("version", *_PAIR_SEARCH)
+    search_fields = ("version", *PAIR_SEARCH)
     autocomplete_fields = ("customer", "product")
     ordering = ("version", "-period", "customer", "product")
     show_full_result_count = False

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from masterdata.admin.search import PAIR_SEARCH
 from masterdata.models import MatrixEntry, Price
 
 
@@ -39,9 +40,7 @@ class MatrixEntryAdmin(admin.ModelAdmin):
     )  # fmt: skip
     list_filter = ("is_active", ProposedFilter)
     list_select_related = ("customer", "product", "proposed_by")
-    search_fields = (
-        "customer__name", "customer__short_name", "customer__customer_id", "product__item_code", "product__description",
-    )  # fmt: skip
+    search_fields = PAIR_SEARCH
     autocomplete_fields = ("customer", "product", "proposed_by")
     ordering = ("customer__name", "product__item_code", "pk")
     inlines = (PriceInline,)

@@ -14,16 +14,12 @@ from django.utils.crypto import salted_hmac
 from audit.models import TrackedQuerySet
 from sop_portal.accounts.validators import known_time_zone
 from sop_portal.lib.errors import Conflict
+from sop_portal.lib.text import NameField
 
 # The permission that makes an administrator; the last active holder stays.
 ADMINISTER = "accounts.manage_users"
 # Key of the advisory lock behind which administrators are counted; any fixed number does.
 _ADMINS_LOCK = 7_305_001
-
-
-def last_admin_sentence(user: "User") -> str:
-    """Why `user` cannot go, and what to do."""
-    return f"{user} is the last active administrator. Give another active user the role admin first."
 
 
 class UserQuerySet(TrackedQuerySet):
@@ -62,7 +58,7 @@ class UserQuerySet(TrackedQuerySet):
         """Raise Conflict when `user` is the only active administrator."""
         admins = list(self.lock_admins().values_list("pk", flat=True)[:2])
         if admins == [user.pk]:
-            raise Conflict(last_admin_sentence(user))
+            raise Conflict(f"{user} is the last active administrator. Give another active user the role admin first.")
 
     def named(self, login: str) -> "User | None":
         """The user whose e-mail address, or else username, is `login` in any case."""
@@ -98,8 +94,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         max_length=150,
         validators=[RegexValidator(r"^[\w.@+-]+\Z", "Letters, digits and @ . + - _ only.")],
     )
-    full_name = models.CharField(max_length=200)
-    employee_id = models.CharField("employee ID", max_length=50, blank=True, null=True, unique=True)
+    full_name = NameField(max_length=200)
+    employee_id = NameField("employee ID", max_length=50, blank=True, null=True, unique=True)
     manager = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,

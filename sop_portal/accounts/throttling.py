@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.crypto import salted_hmac
 
 from sop_portal.accounts.models import User
 from sop_portal.lib.net import client_ip
@@ -30,7 +31,7 @@ def cooloff(request: HttpRequest | None = None) -> dt.timedelta:
 
 def axes_username(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str | None:
     """The one name under which failures are counted: a person's e-mail address whichever of their two names was
-    typed, else what was typed, in lower case."""
+    typed. What is nobody's name is kept as a digest: people type their password into the wrong field."""
     typed = None
     if credentials:
         typed = credentials.get("username") or credentials.get("email")
@@ -42,7 +43,7 @@ def axes_username(request: HttpRequest, credentials: dict[str, Any] | None = Non
     known: dict[str, str] = request.__dict__.setdefault("_axes_names", {})
     if typed not in known:
         user = User.objects.named(typed)
-        known[typed] = user.email if user else typed[:254]
+        known[typed] = user.email if user else f"unknown {salted_hmac(__name__, typed).hexdigest()}"
     return known[typed]
 
 

@@ -3,6 +3,7 @@
 Every function raises ValueError with a sentence that says what would be accepted.
 """
 
+import functools
 import re
 import zoneinfo
 from collections.abc import Callable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}\Z")
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?\Z")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\Z")
+# The list is gathered from hundreds of files, and a stored time zone is checked whenever it is asked for.
+_time_zones = functools.cache(zoneinfo.available_timezones)
 _YES = {"true", "yes", "on", "1"}
 _NO = {"false", "no", "off", "0"}
 # JSON has no numbers for keys.
@@ -71,7 +74,7 @@ def choice(spec: "Spec", raw: Any) -> str:
 
 def time_zone(spec: "Spec", raw: Any) -> str:
     """A name of the IANA time zone database."""
-    if not isinstance(raw, str) or raw.strip() not in zoneinfo.available_timezones():
+    if not isinstance(raw, str) or raw.strip() not in _time_zones():
         raise ValueError(f"{spec.label} must be the name of a time zone such as America/New_York.")
     return raw.strip()
 

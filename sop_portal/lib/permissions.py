@@ -6,8 +6,6 @@ Django creates permissions after all migrations have run, so a migration that gr
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-ROLES = ("sales_rep", "manager", "admin", "viewer")
-
 
 def grants(app_label: str, table: Mapping[str, Iterable[tuple[str, str, str]]]) -> Callable[..., None]:
     """A RunPython function that gives each role its permissions.

@@ -22,7 +22,6 @@ take() {
 }
 
 take htmx.org 2.0.11 dist/htmx.min.js LICENSE
-take idiomorph 0.8.0 dist/idiomorph-ext.min.js LICENSE
 # Browser tests only; no page loads it.
 take axe-core 4.14.1 axe.min.js LICENSE
 

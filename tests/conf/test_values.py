@@ -12,11 +12,12 @@ from sop_portal.conf.registry import REGISTRY
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Seconds of the process, moved by hand."""
+    """Seconds of the process, moved by hand; settings live for one of them again, as in the portal."""
 
     class Clock:
         now = 1000.0
 
+    monkeypatch.setattr(values, "LIFETIME", 1.0)
     monkeypatch.setattr(values.time, "monotonic", lambda: Clock.now)
     return Clock
 

@@ -192,7 +192,7 @@ def test_about_says_what_the_file_is(world: SimpleNamespace) -> None:
     assert any("INTERIM" in str(key) for key in about)
     assert about["Taken"][0] == "22 Dec 2026 18:04 (UTC) by Admin"
     assert about["Scope"][0] == "the whole company"
-    assert about["Lines"][0] == "3 live lines; 1 dormant ones are 0 in the plan and left out of the sheets"
+    assert about["Lines"][0] == "3 live; 1 dormant, which are 0 in the plan and left out of the sheets"
     assert about["Without weight"][0] == "120001: not part of the weights"
     lines, of_lines, sales, of_sales = about["Approved"][:4]
     assert (lines, sales) == (1, 62_400)

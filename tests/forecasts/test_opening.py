@@ -11,7 +11,7 @@ from cycles import services as cycle_services
 from cycles.models import Cycle, Participant
 from forecasts.models import Line, Snapshot
 from forecasts.services import LineEdit, set_cells
-from forecasts.services.writing import past_the_guard
+from forecasts.services.writing import line_label, past_the_guard
 from masterdata.models import Price
 from tests.factories import (
     answer,
@@ -231,7 +231,7 @@ def test_opening_stands_in_the_trail_line_by_line(admin, rep):
     cycle = open_cycle(by=admin)
     line = the_line(cycle, entry)
     trail = Entry.objects.get(entity_type="forecast", entity_id=str(line.pk))
-    assert trail.label == f"Elm · {entry.product.item_code} {entry.product.description}"
+    assert trail.label == line_label(line) == f"Elm · {entry.product.item_code} {entry.product.description}"
     assert Entry.objects.get(entity_type="cycle", entity_id=str(cycle.pk)).action == "cycle_opened"
     assert Entry.objects.filter(entity_type="participant").count() == 1
 

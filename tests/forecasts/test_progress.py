@@ -8,6 +8,7 @@ import pytest
 from audit.context import acting
 from cycles.standing import Counts, total
 from forecasts import progress, services
+from forecasts.figures import ready
 from forecasts.models import Line
 from tests.factories import answer, make_customer, make_cycle, make_entry, open_cycle, ref
 from tests.world import COMMENT, close, decided, make_world, publish, submitted
@@ -55,7 +56,7 @@ def test_optional_months_may_stay_blank():
     world = make_world(lines=1)
     (line,) = world.lines
     with acting(world.rep, source="web"):
-        edit = services.LineEdit(line.pk, line.revision, dict.fromkeys(world.cycle.mandatory_periods, Decimal(1)))
+        edit = services.LineEdit(line.pk, line.revision, dict.fromkeys(world.cycle.periods[:12], Decimal(1)))
         services.set_cells(world.cycle.pk, [edit], by=world.rep)
     assert (of(world).ready, of(world).blocked) == (1, 0)
 
@@ -139,3 +140,22 @@ def test_a_recalled_line_did_not_come_back():
     with acting(world.rep, source="web"):
         services.recall_lines(world.cycle.pk, [ref(world.lines[0])], by=world.rep)
     assert of(world).came_back == 0
+
+
+def test_ready_means_the_same_in_sql_and_in_python():
+    world = make_world(lines=4)
+    months = world.cycle.periods
+    blank_optional, blank_mandatory, unpriced, unpriced_zero = world.lines
+    for line, quantity, price in (
+        (blank_optional, dict.fromkeys(months[:12], Decimal(1)), {}),
+        (blank_mandatory, dict.fromkeys(months[1:], Decimal(1)), {}),
+        (unpriced, dict.fromkeys(months, Decimal(1)), {months[15]: None}),
+        (unpriced_zero, dict.fromkeys(months, Decimal(0)), {months[0]: None}),
+    ):
+        with acting(world.rep, source="web"):
+            edit = services.LineEdit(line.pk, line.revision, quantity, price)
+            services.set_cells(world.cycle.pk, [edit], by=world.rep)
+        line.refresh_from_db()
+    by_sql = set(Line.objects.filter(ready(), owner=world.rep).values_list("pk", flat=True))
+    by_python = {line.pk for line in world.lines if not services.problems(line)}
+    assert by_sql == by_python == {blank_optional.pk, unpriced_zero.pk}

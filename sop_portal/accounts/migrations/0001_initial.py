@@ -4,6 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import sop_portal.accounts.validators
+import sop_portal.lib.text
 from django.conf import settings
 from django.db import migrations, models
 
@@ -42,10 +43,12 @@ class Migration(migrations.Migration):
                         ],
                     ),
                 ),
-                ("full_name", models.CharField(max_length=200)),
+                ("full_name", sop_portal.lib.text.NameField(max_length=200)),
                 (
                     "employee_id",
-                    models.CharField(blank=True, max_length=50, null=True, unique=True, verbose_name="employee ID"),
+                    sop_portal.lib.text.NameField(
+                        blank=True, max_length=50, null=True, unique=True, verbose_name="employee ID"
+                    ),
                 ),
                 (
                     "time_zone",

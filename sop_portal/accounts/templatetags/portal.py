@@ -34,7 +34,6 @@ SPARK_WIDTH, SPARK_HEIGHT = 140, 32
 
 register.filter("qty", formats.qty)
 register.filter("price", formats.price)
-register.filter("compact", formats.compact)
 register.filter("words", formats.words)
 register.filter("change_class", formats.direction)
 
@@ -55,18 +54,6 @@ def money0(value: formats.Number) -> str:
 def money_compact(value: formats.Number) -> str:
     """A large amount: "$ 5.92 M"."""
     return formats.money_compact(value, conf.get("currency"))
-
-
-@register.filter
-def percent(value: formats.Number, places: int = 1) -> str:
-    """A fraction as a percentage: 0.246 is "24.6 %"."""
-    return formats.percent(value, places)
-
-
-@register.filter
-def change(value: formats.Number) -> str:
-    """A signed quantity: "+720"."""
-    return formats.signed(formats.qty(value))
 
 
 @register.filter
@@ -94,12 +81,6 @@ def period(value: dt.date | None) -> str:
 def period_long(value: dt.date | None) -> str:
     """A period in sentences: "December 2026"."""
     return periods.long_label(value) if value else ""
-
-
-@register.filter
-def month(value: dt.date | None) -> str:
-    """The month alone: "Dec"."""
-    return f"{value:%b}" if value else ""
 
 
 def user_zone(context: Context) -> str:

@@ -214,7 +214,10 @@ export class Grid {
     this.totals.refresh(lines);
     this.notices.count();
     if (this.selection.current) this.panel.show(this.selection.current.line, this.selection.current.n);
-    if (notes.length) {
+    // How such texts are read is said in full once; after that it is only heard.
+    if (notes.length && this.explained) this.notices.say(notes[0].sentence);
+    else if (notes.length) {
+      this.explained = true;
       const more = notes.length > 1 ? ` and ${notes.length - 1} more like it` : "";
       this.notices.toast(notes[0].sentence.replace(/\.$/, `${more}.`));
     }
@@ -232,7 +235,8 @@ export class Grid {
   closed(sentence) {
     const lost = [...this.saver.pending].map(([line, mine]) => `${line.name}: ${this.notices.list(line, [...mine])}`);
     this.lock(this.model.lines);
-    this.notices.note("closed", "bad", `${sentence} Not saved: ${lost.slice(0, 10).join("; ")}${lost.length > 10 ? "; and more" : ""}.`);
+    const names = `${lost.slice(0, 10).join("; ")}${lost.length > 10 ? "; and more" : ""}`;
+    this.notices.note("closed", "bad", `${sentence} Not saved: ${names}.`, [["Reload the page", () => location.reload()]]);
   }
 
   // --- Mouse and leaving ---------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ export class Line {
       pill = document.createElement("span");
       pill.className = "pill pill-bad";
       pill.textContent = "price";
-      this.tr.querySelector(".g-prod").append(" ", pill);
+      this.tr.querySelector(".g-prod > div").append(" ", pill);
     } else if (!missing && pill) pill.remove();
     if (this.status === "draft") {
       for (const word of this.tr.querySelectorAll(".pill-warn")) if (word.textContent === "rejected") word.remove();
@@ -139,7 +139,7 @@ export class Line {
     this.savedRisk = answer.risk_class;
     if (!keep.has(RISK)) {
       this.risk = answer.risk_class;
-      if (!answer.risk_is_default) this.riskCell.classList.remove("carried");
+      if (answer.risk_is_default === false) this.riskCell.classList.remove("carried");
       this.paintRisk();
     }
     this.paintAll();

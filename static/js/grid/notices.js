@@ -60,7 +60,7 @@ export class Notices {
   }
 
   /* A sentence above the table; a later one with the same key takes its place. */
-  note(key, level, sentence, buttons = []) {
+  note(key, level, sentence, buttons) {
     this.forget(key);
     const note = document.createElement("div");
     note.className = `note note-${level}`;
@@ -68,7 +68,7 @@ export class Notices {
     const words = document.createElement("span");
     words.textContent = sentence;
     note.append(words);
-    for (const [label, action] of [...buttons, ["Dismiss", () => {}]]) {
+    for (const [label, action] of buttons) {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "btn btn-small";

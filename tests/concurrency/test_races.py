@@ -1,0 +1,317 @@
+"""Two at once, with real commits: one effect, nothing lost, nothing partial."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection
+
+from audit.context import acting
+from audit.models import Entry
+from cycles import services as cycles
+from cycles.models import Cycle, Participant
+from forecasts import services
+from forecasts.excel import legacy_runs
+from forecasts.excel.legacy_apply import apply_book
+from forecasts.excel.legacy_sheets import parse_book
+from forecasts.models import Line, Snapshot
+from forecasts.services import Adjustment, LineEdit, LineRef
+from masterdata.models import Customer, CustomerAlias, ImportRun, MatrixEntry, Price, Product
+from sop_portal.lib.errors import Conflict, DomainError
+from tests.factories import (
+    answer,
+    make_actual,
+    make_customer,
+    make_cycle,
+    make_entry,
+    make_group,
+    make_product,
+    make_user,
+    open_cycle,
+    ref,
+    submit,
+)
+from tests.workbooks import Plan, Row, as_workbook, grid
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+JAN = dt.date(2027, 1, 1)
+FEB = dt.date(2027, 2, 1)
+
+
+def at_once(*acts: Callable[[], Any]) -> list[Any]:
+    """Run the acts in a thread and connection each, started together; a refusal is an answer."""
+    together = threading.Barrier(len(acts))
+
+    def run(act: Callable[[], Any]) -> Any:
+        try:
+            connection.ensure_connection()
+            together.wait()
+            return act()
+        except DomainError as refusal:
+            return refusal
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return [job.result() for job in [pool.submit(run, act) for act in acts]]
+
+
+def acts_as(person: Any, do: Callable[..., Any], *args: Any, **kw: Any) -> Callable[[], Any]:
+    def act() -> Any:
+        with acting(person, source="web"):
+            return do(*args, by=person, **kw)
+
+    return act
+
+
+def refusals(answers: list[Any]) -> list[DomainError]:
+    return [answer for answer in answers if isinstance(answer, DomainError)]
+
+
+def made_of(entity: str, action: str) -> int:
+    return Entry.objects.filter(entity_type=entity, action=action).count()
+
+
+@pytest.fixture
+def world() -> SimpleNamespace:
+    """An open cycle with one rep, two live and six dormant lines."""
+    manager = make_user("manager")
+    world = SimpleNamespace(manager=manager, admin=make_user("admin"), rep=make_user("sales_rep", manager=manager))
+    customer, group = make_customer(sales_rep=world.rep), make_group()
+    entries = [make_entry(customer, make_product(group=group)) for _ in range(8)]
+    for entry in entries[:2]:
+        make_actual(entry, dt.date(2026, 12, 1))
+    world.cycle = open_cycle(by=world.admin)
+    lines = Line.objects.filter(cycle=world.cycle).select_related("cycle", "owner").order_by("pk")
+    world.live = [answer(line, 5) for line in lines if line.live]
+    world.dormant = [line for line in lines if not line.live]
+    assert (len(world.live), len(world.dormant)) == (2, 6)
+    return world
+
+
+def book():
+    rows = [Row(code=f"11000{n}", description=f"Garlic {n}", volumes=[5, n, 7], prices=[10, 11, 12]) for n in range(3)]
+    plans = [Plan(name=name, rows=rows) for name in ("Elm Supply", "Fir Provisions")]
+    return parse_book(as_workbook({plan.name: grid(plan) for plan in plans}))
+
+
+def imported() -> dict[str, int]:
+    models = (Customer, CustomerAlias, Product, MatrixEntry, Price)
+    rows = {model.__name__: model.objects.count() for model in models}
+    legacy = Line.objects.filter(cycle__kind="legacy")
+    return rows | {
+        "lines": legacy.count(),
+        "snapshots": Snapshot.objects.filter(line__in=legacy).count(),
+        "cycles": Cycle.objects.filter(kind="legacy").count(),
+    }
+
+
+ONE_BOOK = {
+    "Customer": 2, "CustomerAlias": 2, "Product": 3, "MatrixEntry": 6, "Price": 18, "lines": 6, "snapshots": 6,
+    "cycles": 1,
+}  # fmt: skip
+
+
+def test_two_imports_of_one_workbook_are_one_effect():
+    admin = make_user("admin")
+    outcomes = at_once(*[acts_as(admin, apply_book, book(), rep=None, dry_run=False) for _ in range(2)])
+    assert imported() == ONE_BOOK
+    assert sorted(outcome.changed > 0 for outcome in outcomes) == [False, True]
+    assert made_of("forecast", "forecast_created") == 6
+    assert made_of("customer", "customer_created") == 2
+
+
+def test_two_appliers_of_one_upload_are_one_effect(monkeypatch, settings, tmp_path):
+    settings.UPLOAD_DIR = tmp_path
+    monkeypatch.setattr(legacy_runs, "read_book", lambda path: book())
+    admin = make_user("admin")
+    with acting(admin, source="web"):
+        run = legacy_runs.check_upload("plan.xlsx", [b"the file"], rep=None, by=admin)
+    assert imported() == dict.fromkeys(ONE_BOOK, 0)
+    assert refusals(at_once(*[acts_as(admin, legacy_runs.apply_run, run.pk) for _ in range(3)])) == []
+    assert imported() == ONE_BOOK
+    assert made_of("import", "excel_imported") == 1
+    assert ImportRun.objects.get().rows_created == ImportRun.objects.get().control_totals["changed"]
+
+
+def test_two_cycles_opened_at_once():
+    admin = make_user("admin")
+    entry = make_entry(make_customer(sales_rep=make_user("sales_rep")))
+    make_actual(entry, dt.date(2026, 12, 1))
+    drafts = [make_cycle(by=admin, first_period=first) for first in (JAN, FEB)]
+    answers = at_once(*[acts_as(admin, cycles.open_cycle, draft.pk) for draft in drafts])
+    (refusal,) = refusals(answers)
+    assert isinstance(refusal, Conflict)
+    opened = Cycle.objects.get(status="open")
+    assert Line.objects.count() == 1 and Line.objects.get().cycle_id == opened.pk
+    assert Participant.objects.count() == Snapshot.objects.count() == 1
+    assert made_of("cycle", "cycle_opened") == 1
+
+
+def test_one_cycle_opened_twice_is_one_effect():
+    admin = make_user("admin")
+    make_actual(make_entry(make_customer(sales_rep=make_user("sales_rep"))), dt.date(2026, 12, 1))
+    draft = make_cycle(by=admin)
+    assert refusals(at_once(*[acts_as(admin, cycles.open_cycle, draft.pk) for _ in range(3)])) == []
+    assert (Line.objects.count(), Snapshot.objects.count(), made_of("cycle", "cycle_opened")) == (1, 1, 1)
+
+
+def test_opening_beside_an_import_sees_all_of_it_or_nothing():
+    """Customers of the book belong to a rep, so that its lines appear in a cycle that opens after it."""
+    admin, rep = make_user("admin"), make_user("sales_rep")
+    draft = make_cycle(by=admin, first_period=dt.date(2025, 12, 1))
+    answers = at_once(
+        acts_as(admin, cycles.open_cycle, draft.pk),
+        acts_as(admin, apply_book, book(), rep=rep, dry_run=False),
+    )
+    assert refusals(answers) == []
+    assert imported() | {"lines": 6} == ONE_BOOK
+    lines = Line.objects.filter(cycle=draft)
+    assert lines.count() in (0, 6)
+    # The carried plan comes with them: December of the book is the first month of the cycle, volumes 0, 1 and 2.
+    assert sorted(line.quantity[0] for line in lines) in ([], [0, 0, 1, 1, 2, 2])
+    assert Participant.objects.filter(cycle=draft).count() == (1 if lines else 0)
+
+
+def test_approve_against_recall(world):
+    line = submit(world.live[0])
+    answers = at_once(
+        acts_as(world.manager, services.approve_lines, world.cycle.pk, [ref(line)]),
+        acts_as(world.rep, services.recall_lines, world.cycle.pk, [LineRef(line.pk, line.revision)]),
+    )
+    assert len(refusals(answers)) == 1
+    before = line.revision
+    line.refresh_from_db()
+    recalled = made_of("forecast", "forecast_recalled")
+    assert line.status == ("draft" if recalled else "approved")
+    assert made_of("forecast", "forecast_approved") + recalled == 1
+    assert line.revision == before + 1
+    assert Snapshot.objects.filter(line=line, event="approve").count() == 1 - recalled
+
+
+def test_submitting_twice_is_one_effect(world):
+    wanted = [ref(line) for line in world.live]
+    again = wanted[::-1]
+    submits = [acts_as(world.rep, services.submit_lines, world.cycle.pk, refs) for refs in (wanted, again, wanted)]
+    assert refusals(at_once(*submits)) == []
+    for line in world.live:
+        before = line.revision
+        line.refresh_from_db()
+        assert (line.status, line.revision) == ("submitted", before + 1)
+    assert Snapshot.objects.filter(event="submit").count() == 2
+    assert made_of("forecast", "forecast_submitted") == 2
+
+
+def test_every_dormant_line_that_wakes_is_counted_once(world):
+    """Six edits at once wake the six dormant lines of one rep; half of them are by an admin."""
+    edits = [
+        acts_as(
+            world.rep if n % 2 else world.admin,
+            services.set_cells,
+            world.cycle.pk,
+            [LineEdit(line.pk, line.revision, {JAN: Decimal(n + 1)})],
+        )
+        for n, line in enumerate(world.dormant)
+    ]
+    assert refusals(at_once(*edits)) == []
+    share = Participant.objects.get(cycle=world.cycle)
+    assert share.lines_expected == Line.objects.filter(cycle=world.cycle, live=True).count() == 8
+    steps = Entry.objects.filter(entity_type="participant", action="participant_updated").order_by("id")
+    seen = sorted(entry.changes["lines_expected"] for entry in steps)
+    assert seen == [[n, n + 1] for n in range(2, 8)]
+
+
+def test_publishing_against_adjusting(world):
+    """The plan of record holds the adjusted cells, or the adjustment is refused; nothing in between."""
+    submit(world.live[0])
+    with acting(world.admin, source="web"):
+        cycles.close_cycle(world.cycle.pk, by=world.admin)
+    line = world.live[0]
+    wanted = [Adjustment(line.pk, ref(line).revision, {JAN: Decimal(9)})]
+    answers = at_once(
+        acts_as(world.admin, cycles.publish_cycle, world.cycle.pk),
+        acts_as(world.manager, services.adjust_lines, world.cycle.pk, wanted, reason="Supply is short."),
+    )
+    line.refresh_from_db()
+    final = Snapshot.objects.get(line=line, event="final")
+    assert Cycle.objects.get(pk=world.cycle.pk).status == "archived"
+    assert final.quantity == line.quantity
+    assert (line.quantity[0], line.status) == ((5, "submitted") if refusals(answers) else (9, "approved"))
+
+
+@contextmanager
+def killed_at(fragment: str) -> Iterator[list[str]]:
+    """Kill this thread's database backend when a statement that holds `fragment` is about to run."""
+    killed: list[str] = []
+
+    def kill(execute: Callable, sql: str, params: Any, many: bool, context: dict) -> Any:
+        if fragment in sql and not killed:
+            killed.append(sql)
+            backend = connection.connection.info.backend_pid
+            with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+        return execute(sql, params, many, context)
+
+    connection.ensure_connection()
+    with connection.execute_wrapper(kill):
+        yield killed
+
+
+def everything() -> dict[str, tuple[int, str]]:
+    """Number and checksum of the rows of every table that a kill could leave half written."""
+    ours = ("audit_entry", "cycles_", "forecasts_", "masterdata_")
+    found = {}
+    with connection.cursor() as cursor:
+        for table in (name for name in connection.introspection.table_names(cursor) if name.startswith(ours)):
+            name = connection.ops.quote_name(table)
+            cursor.execute(f"SELECT count(*), md5(string_agg(r::text, '|' ORDER BY r::text)) FROM {name} AS r")
+            found[table] = cursor.fetchone()
+    return found
+
+
+def _killed(do: Callable[[], Any], fragment: str) -> None:
+    """`do` loses its backend half way, leaves nothing, and succeeds when it is tried again."""
+    before = everything()
+    with killed_at(fragment) as killed, pytest.raises(OperationalError):
+        do()
+    assert killed
+    connection.close()
+    assert everything() == before
+    do()
+    assert everything() != before
+
+
+@pytest.mark.parametrize("fragment", ["forecasts_snapshot", "cycles_participant", "audit_entry"])
+def test_a_backend_killed_while_a_cycle_opens_leaves_nothing(fragment):
+    admin = make_user("admin")
+    make_actual(make_entry(make_customer(sales_rep=make_user("sales_rep"))), dt.date(2026, 12, 1))
+    draft = make_cycle(by=admin)
+    _killed(acts_as(admin, cycles.open_cycle, draft.pk), f"INSERT INTO {fragment}")
+
+
+@pytest.mark.parametrize("fragment", ["INSERT INTO forecasts_snapshot", 'UPDATE "cycles_participant"'])
+def test_a_backend_killed_while_a_cycle_closes_leaves_nothing(world, fragment):
+    submit(world.live[0])
+    _killed(acts_as(world.admin, cycles.close_cycle, world.cycle.pk), fragment)
+
+
+@pytest.mark.parametrize("table", ["masterdata_price", "forecasts_line", "forecasts_snapshot"])
+def test_a_backend_killed_in_the_middle_of_an_import_leaves_nothing(table):
+    admin = make_user("admin")
+    fragment = f'INSERT INTO "{table}"' if table != "forecasts_snapshot" else f"INSERT INTO {table}"
+    _killed(acts_as(admin, apply_book, book(), rep=None, dry_run=False), fragment)
+    assert imported() == ONE_BOOK
+
+
+def test_a_backend_killed_after_the_cells_are_written_leaves_nothing(world):
+    edit = [LineEdit(line.pk, line.revision, {JAN: Decimal(1)}) for line in (*world.live, world.dormant[0])]
+    _killed(acts_as(world.rep, services.set_cells, world.cycle.pk, edit), "INSERT INTO audit_entry")
+    assert Participant.objects.get(cycle=world.cycle).lines_expected == 3

@@ -1,0 +1,340 @@
+"""Whichever query of a write fails, nothing partial is left: query n of every use case fails, for every n."""
+
+import copy
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, transaction
+from psycopg import sql
+
+from audit.context import acting
+from cycles import services as cycles
+from forecasts import services
+from forecasts.excel import legacy_runs
+from forecasts.excel.legacy_sheets import parse_book
+from forecasts.models import Line
+from forecasts.services import Adjustment, LineEdit
+from masterdata.models import ImportRun
+from masterdata.services import assign_customers
+from sop_portal.accounts.services import create_user, set_active, set_roles
+from sop_portal.conf.services import set_value
+from tests.factories import (
+    FAR,
+    answer,
+    make_actual,
+    make_customer,
+    make_cycle,
+    make_entry,
+    make_group,
+    make_product,
+    make_user,
+    open_cycle,
+    ref,
+    submit,
+)
+from tests.workbooks import Plan, Row, as_workbook, grid
+from tests.world import COMMENT, decided, next_transaction
+
+pytestmark = pytest.mark.django_db
+JAN, FEB = dt.date(2027, 1, 1), dt.date(2027, 2, 1)
+
+
+class Broken(OperationalError):
+    """The failure that the tests cause."""
+
+
+class FailAt:
+    """Lets n - 1 queries pass and fails the n-th one. A rollback never fails: without it the server rolls back."""
+
+    def __init__(self, n: int) -> None:
+        self.left, self.fired = n, False
+
+    def __call__(self, execute: Callable, sql: str, params: Any, many: bool, context: dict) -> Any:
+        self.left -= not sql.startswith("ROLLBACK TO")
+        if self.left == 0 and not self.fired:
+            self.fired = True
+            raise Broken(sql)
+        return execute(sql, params, many, context)
+
+
+def checksums() -> dict[str, str]:
+    """A checksum of every table's rows."""
+    tables = [name for name in connection.introspection.table_names() if name != "django_migrations"]
+    one = sql.SQL("SELECT {}, md5(coalesce(string_agg(row::text, '|' ORDER BY row::text), '')) FROM {} AS row")
+    query = sql.SQL(" UNION ALL ").join(one.format(sql.Literal(name), sql.Identifier(name)) for name in tables)
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return dict(cursor.fetchall())
+
+
+def differing(one: dict[str, str], other: dict[str, str]) -> set[str]:
+    return {name for name in one if one[name] != other[name]}
+
+
+def attempt(act: Callable[[], Any], n: int = 0) -> tuple[bool, bool, dict[str, str]]:
+    """Run `act` with its n-th query failing, look at the tables, and take everything back.
+
+    Returns whether that query was reached, whether `act` failed, and the checksums it left behind; none where `act`
+    spoilt the transaction around it.
+    """
+    breaker, failed = FailAt(n), False
+    with transaction.atomic():
+        try:
+            with connection.execute_wrapper(breaker):
+                act()
+        except (Broken, transaction.TransactionManagementError):
+            failed = True
+        left = {} if connection.needs_rollback else checksums()
+        transaction.set_rollback(True)
+    return breaker.fired, failed, left
+
+
+@pytest.fixture
+def world() -> SimpleNamespace:
+    """An open cycle of one rep: two live lines with their answers and a dormant one."""
+    manager = make_user("manager")
+    world = SimpleNamespace(manager=manager, admin=make_user("admin"), rep=make_user("sales_rep", manager=manager))
+    world.customer = make_customer(sales_rep=world.rep)
+    group = make_group()
+    entries = [make_entry(world.customer, make_product(group=group)) for _ in range(3)]
+    for entry in entries[:2]:
+        make_actual(entry, dt.date(2026, 12, 1))
+    world.cycle = open_cycle(by=world.admin)
+    by_product = {line.product_id: line for line in Line.objects.filter(cycle=world.cycle).select_related("cycle")}
+    *world.lines, world.dormant = [by_product[entry.product_id] for entry in entries]
+    world.lines = [answer(line, 7) for line in world.lines]
+    next_transaction()
+    return world
+
+
+def refs(world: SimpleNamespace) -> list:
+    return [ref(line) for line in world.lines]
+
+
+def _set_cells(world):
+    edits = [LineEdit(line.pk, line.revision, {JAN: Decimal(3)}, {FEB: Decimal(4)}) for line in world.lines]
+    edits.append(LineEdit(world.dormant.pk, 1, {JAN: Decimal(1)}, risk_class=1, notes="New at Elm."))
+    return world.rep, lambda: services.set_cells(world.cycle.pk, edits, by=world.rep)
+
+
+def _set_cells_on_behalf(world):
+    edits = [LineEdit(line.pk, line.revision, {JAN: Decimal(3)}) for line in world.lines]
+    return world.admin, lambda: services.set_cells(world.cycle.pk, edits, by=world.admin)
+
+
+def _submit(world):
+    lines = refs(world)
+    return world.rep, lambda: services.submit_lines(world.cycle.pk, lines, by=world.rep, change_reason="New store")
+
+
+def _submitted(world):
+    for line in world.lines:
+        submit(line)
+    return refs(world)
+
+
+def _recall(world):
+    lines = _submitted(world)
+    return world.rep, lambda: services.recall_lines(world.cycle.pk, lines, by=world.rep)
+
+
+def _approve(world):
+    lines = _submitted(world)
+    return world.manager, lambda: services.approve_lines(world.cycle.pk, lines, by=world.manager)
+
+
+def _reject(world):
+    lines = _submitted(world)
+    return world.manager, lambda: services.reject_lines(world.cycle.pk, lines, by=world.manager, comment=COMMENT)
+
+
+def _return(world):
+    _submitted(world)
+    decided("approve", world.lines, world.manager)
+    lines = refs(world)
+    return world.manager, lambda: services.return_lines(world.cycle.pk, lines, by=world.manager, comment=COMMENT)
+
+
+def _adjust(world):
+    submit(world.lines[0])
+    _closed(world)
+    wanted = [Adjustment(r.line_id, r.revision, {JAN: Decimal(2)}) for r in refs(world)]
+    return world.manager, lambda: services.adjust_lines(world.cycle.pk, wanted, by=world.manager, reason=COMMENT)
+
+
+def _closed(world):
+    with acting(world.admin, source="web"):
+        cycles.close_cycle(world.cycle.pk, by=world.admin)
+
+
+def _published(world):
+    _closed(world)
+    with acting(world.admin, source="web"):
+        cycles.publish_cycle(world.cycle.pk, by=world.admin)
+
+
+def _create_cycle(world):
+    return world.admin, lambda: cycles.create_cycle(first_period=FEB, closes_at=FAR, by=world.admin)
+
+
+def _update_cycle(world):
+    draft = make_cycle(by=world.admin, first_period=FEB)
+    return world.admin, lambda: cycles.update_cycle(
+        draft.pk, first_period=dt.date(2027, 3, 1), closes_at=FAR, by=world.admin
+    )
+
+
+def _delete_cycle(world):
+    draft = make_cycle(by=world.admin, first_period=FEB)
+    return world.admin, lambda: cycles.delete_cycle(draft.pk, by=world.admin)
+
+
+def _open_cycle(world):
+    submit(world.lines[0])
+    _published(world)
+    draft = make_cycle(by=world.admin, first_period=FEB)
+    return world.admin, lambda: cycles.open_cycle(draft.pk, by=world.admin)
+
+
+def _close_cycle(world):
+    _submitted(world)
+    decided("reject", world.lines[:1], world.manager)
+    return world.admin, lambda: cycles.close_cycle(world.cycle.pk, by=world.admin, reason="All is in.")
+
+
+def _publish_cycle(world):
+    submit(world.lines[0])
+    _closed(world)
+    return world.admin, lambda: cycles.publish_cycle(world.cycle.pk, by=world.admin)
+
+
+def book(first_volume: int = 5):
+    """A plan of two customers, one of them new, with a price that changes."""
+    plans = [
+        Plan(
+            name=name,
+            rows=[Row(code="110001", description="Garlic", volumes=[first_volume, 0, 7], prices=[10, 10, 12])],
+        )
+        for name in ("Elm Supply", "Fir Provisions")
+    ]
+    return parse_book(as_workbook({plan.name: grid(plan) for plan in plans}))
+
+
+def _checked_run(world) -> ImportRun:
+    with acting(world.admin, source="web"):
+        return legacy_runs.check_upload("plan.xlsx", [b"the file"], rep=world.rep, by=world.admin)
+
+
+def _apply_import(world):
+    make_customer(name="Elm Supply")
+    run = _checked_run(world)
+    return world.admin, lambda: legacy_runs.apply_run(run.pk, by=world.admin)
+
+
+def _apply_changed_import(world):
+    with acting(world.admin, source="web"):
+        legacy_runs.apply_run(_checked_run(world).pk, by=world.admin)
+    world.book = book(first_volume=6)
+    run = _checked_run(world)
+    return world.admin, lambda: legacy_runs.apply_run(run.pk, by=world.admin)
+
+
+def _check_upload(world):
+    return world.admin, lambda: _checked_run(world)
+
+
+def _create_user(world):
+    return world.admin, lambda: create_user(
+        by=world.admin,
+        email="new@example.com",
+        full_name="New",
+        roles=["sales_rep", "manager"],
+        password="cloves-9-peel",
+    )
+
+
+def _set_roles(world):
+    return world.admin, lambda: set_roles(world.rep, ["viewer"], by=world.admin)
+
+
+def _set_active(world):
+    return world.admin, lambda: set_active([world.rep, world.manager], False, by=world.admin)
+
+
+def _set_value(world):
+    return world.admin, lambda: set_value("currency", "EUR", world.admin)
+
+
+def _reset_value(world):
+    with acting(world.admin, source="web"):
+        set_value("currency", "EUR", world.admin)
+    return world.admin, lambda: set_value("currency", "USD", world.admin)
+
+
+def _assign_customers(world):
+    other = make_user("sales_rep")
+    return world.admin, lambda: assign_customers([world.customer.pk], other, by=world.admin)
+
+
+USE_CASES = [
+    _set_cells, _set_cells_on_behalf, _submit, _recall, _approve, _reject, _return, _adjust,
+    _create_cycle, _update_cycle, _delete_cycle, _open_cycle, _close_cycle, _publish_cycle,
+    _apply_import, _apply_changed_import, _check_upload,
+    _create_user, _set_roles, _set_active, _set_value, _reset_value, _assign_customers,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", USE_CASES, ids=lambda case: case.__name__.strip("_"))
+def test_no_query_may_fail_half_way(case, world, monkeypatch, settings, tmp_path):
+    settings.UPLOAD_DIR = tmp_path
+    world.book = book()
+    # Reading the file is no query; what is tried is what the portal writes about it.
+    monkeypatch.setattr(legacy_runs, "read_book", lambda path: copy.deepcopy(world.book))
+    by, do = case(world)
+
+    def act() -> None:
+        with acting(by, source="web"):
+            do()
+
+    next_transaction()
+    before = checksums()
+    files = set(tmp_path.iterdir())
+    _, failed, done = attempt(act)
+    wanted = differing(before, done)
+    assert not failed and wanted
+
+    reached, n = True, 0
+    while reached:
+        for path in set(tmp_path.iterdir()) - files:
+            path.unlink()
+        n += 1
+        reached, failed, left = attempt(act, n)
+        if failed and not left:
+            # Its one row is saved at the very end, in a transaction of that save alone.
+            assert case is _check_upload
+            assert set(tmp_path.iterdir()) == files, f"query {n} failed and left its file behind"
+        elif failed:
+            assert differing(before, left) == set(), f"query {n} failed and left something behind"
+            assert set(tmp_path.iterdir()) == files, f"query {n} failed and left its file behind"
+        else:
+            assert differing(before, left) == wanted, f"query {n} failed, and the success that was told is none"
+    assert n > 4
+
+
+def test_a_use_case_that_writes_twice_without_a_transaction_is_found(world):
+    def act() -> None:
+        for name in ("Oak", "Yew"):
+            with transaction.atomic():
+                world.customer.name = name
+                world.customer.save()
+
+    with acting("system", source="command"):
+        before = checksums()
+        partial = [
+            differing(before, left) for _, failed, left in (attempt(act, n) for n in range(1, 12)) if failed and left
+        ]
+    assert any("masterdata_customer" in tables for tables in partial)
