@@ -18,7 +18,8 @@ from tests.factories import answer, make_actual, make_customer, make_entry, make
 pytestmark = pytest.mark.django_db
 
 WHO = ("anonymous", "rep", "other_rep", "manager", "other_manager", "viewer", "admin")
-SIGN_IN, OK, NO, GONE, VERB, CLASH = 302, 200, 403, 404, 405, 409
+SIGN_IN = MOVED = 302
+OK, NO, GONE, VERB, CLASH = 200, 403, 404, 405, 409
 
 # Route -> what GET answers to each of WHO, in that order. The line and the customer are the rep's; the manager is
 # the rep's; the cycle is open and the line submitted.
@@ -59,7 +60,8 @@ GET: dict[str, tuple[int, ...]] = {
     "forecasts:submit": SIGNED_IN,
     "forecasts:recall": (SIGN_IN, *(VERB,) * 6),
     "forecasts:review": (SIGN_IN, NO, NO, OK, OK, NO, OK),
-    "forecasts:decide": (SIGN_IN, *(VERB,) * 6),
+    # Without anything to decide it leads back to the list.
+    "forecasts:decide": (SIGN_IN, NO, NO, MOVED, MOVED, NO, MOVED),
     "forecasts:line": IN_SCOPE,
     "forecasts:adjust": (SIGN_IN, NO, GONE, CLASH, GONE, NO, CLASH),
     "forecasts:consolidated": SIGNED_IN,

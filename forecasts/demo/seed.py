@@ -35,6 +35,8 @@ def seed(size: Size, password: str) -> Company:
     with transaction.atomic(), acting("system", source="command"):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            # In large sizes the server waits for minutes while the reps make up their minds.
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         if not is_empty():
             raise NotEmpty
         set_value("company_name", "Demo Foods", by=None)

@@ -55,9 +55,7 @@ def check_edit(line: Line, edit: LineEdit, bad_cells: list[dict[str, Any]]) -> l
             elif value is None or _fits(value, largest, places):
                 continue
             else:
-                sentence = (
-                    f"{cell_label(line, position)}: '{str(value)[:LONGEST]}' is not a number from 0 to {largest:,}."
-                )
+                sentence = f"{cell_label(line, position)}: '{_written(value)}' is not a number from 0 to {largest:,}."
             sentences.append(sentence)
             bad_cells.append({"line": line.pk, "period": periods.key(period), "field": name, "sentence": sentence})
     if edit.risk_class is not None and edit.risk_class not in RISK_LABELS:
@@ -68,6 +66,12 @@ def check_edit(line: Line, edit: LineEdit, bad_cells: list[dict[str, Any]]) -> l
         except ValidationError as problem:
             sentences.extend(f"{line_label(line)}: {message}" for message in problem.messages)
     return sentences
+
+
+def _written(value: Decimal) -> str:
+    """A refused number as its sentence repeats it: in digits, unless they would fill pages."""
+    exponent = value.as_tuple().exponent
+    return (f"{value:f}" if isinstance(exponent, int) and abs(exponent) <= LONGEST else str(value))[:LONGEST]
 
 
 def _fits(value: Decimal, largest: Decimal, places: int) -> bool:
