@@ -774,7 +774,7 @@ class TestNumbersAndBodies:
                 status = client.get(f"{page}?{wanted}").status_code
                 if status >= 500:
                     broken[page, wanted] = status
-        for value in (HUGE, "9" * 300, "1%00", "٣", "..%2f..%2fetc%2fpasswd"):
+        for value in (HUGE, "1%00", "٣", "..%2f..%2fetc%2fpasswd"):
             for route in ("/lines/{}/", "/lines/{}/adjust/", "/cycles/{}/", "/cycles/{}/edit/", "/cycles/{}/consolidated/",
                           "/forecast/{}/1/", "/forecast/1/{}/", "/forecast/{}/submit/", "/imports/legacy/{}/",
                           "/audit/forecast/{}/", "/audit/cycle/{}/", "/audit/{}/1/", "/static/{}", "/admin/{}"):  # fmt: skip

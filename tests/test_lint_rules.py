@@ -55,10 +55,12 @@ def parents(tree: ast.AST) -> dict[ast.AST, ast.AST]:
 def unsafe_names(tree: ast.AST, source: str, is_view: bool) -> Iterator[int]:
     """No way around the forgery check or the escaping, no clock without a zone, no code from text."""
     for node in ast.walk(tree):
-        if (isinstance(node, ast.Name | ast.Attribute) and called(node) in _UNSAFE_NAMES) or (isinstance(node, ast.ImportFrom) and _UNSAFE_NAMES & {alias.name for alias in node.names}):
-            yield node.lineno
-        elif isinstance(node, ast.keyword) and node.arg == "shell":
+        if isinstance(node, ast.keyword) and node.arg == "shell":
             yield node.value.lineno
+        elif isinstance(node, ast.Name | ast.Attribute | ast.ImportFrom):
+            imported = node.names if isinstance(node, ast.ImportFrom) else []
+            if _UNSAFE_NAMES & {called(node), *(alias.name for alias in imported)}:
+                yield node.lineno
 
 
 def made_safe(tree: ast.AST, source: str, is_view: bool) -> Iterator[int]:
@@ -77,8 +79,8 @@ def naive_clocks(tree: ast.AST, source: str, is_view: bool) -> Iterator[int]:
     """The clock is asked with a zone; `date.today` asks in the server's."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            name = dotted(node.func)
-            if (name.endswith("datetime.now") and not node.args and not node.keywords) or name.endswith(("date.today", "datetime.today")):
+            name, is_bare = dotted(node.func), not node.args and not node.keywords
+            if (is_bare and name.endswith("datetime.now")) or name.endswith(("date.today", "datetime.today")):
                 yield node.lineno
 
 
