@@ -1,6 +1,7 @@
 """The S&OP cycle: one monthly round, its months, its deadline and who takes part."""
 
 import datetime as dt
+import functools
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -160,6 +161,11 @@ class Cycle(models.Model):
     def periods(self) -> list[dt.date]:
         """The 16 periods of the horizon, in order."""
         return periods.span(self.first_period, self.horizon)
+
+    @functools.cached_property
+    def positions(self) -> dict[dt.date, int]:
+        """The position of each period in the horizon, 0 to 15; the months of an opened cycle never change."""
+        return {period: position for position, period in enumerate(self.periods)}
 
     @property
     def is_open(self) -> bool:

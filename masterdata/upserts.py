@@ -126,7 +126,7 @@ def create_customers(names: Mapping[str, str], *, rep: Any) -> dict[str, Custome
         while code in taken:
             code, n = f"{base}-{n}", n + 1
         taken.add(code)
-        rows.append(Customer(customer_id=code, name=normal(name), short_name=normal(name)[:60], sales_rep=rep))
+        rows.append(Customer(customer_id=code, name=normal(name)[:200], short_name=normal(name)[:60], sales_rep=rep))
     return dict(zip(names, Customer.objects.bulk_create(rows), strict=True))
 
 
@@ -134,7 +134,7 @@ def remember_names(customers: Mapping[str, tuple[str, Customer]]) -> None:
     """Keep which customer each key stands for, also after the customer is renamed; key -> (name, customer)."""
     known = set(CustomerAlias.objects.filter(key__in=list(customers)).values_list("key", flat=True))
     CustomerAlias.objects.bulk_create(
-        CustomerAlias(key=key, name=normal(name), customer=customer)
+        CustomerAlias(key=key, name=normal(name)[:200], customer=customer)
         for key, (name, customer) in customers.items()
         if key not in known
     )

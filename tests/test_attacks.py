@@ -89,7 +89,9 @@ class TestRowsOfOthers:
     @pytest.fixture
     def marked(self) -> SimpleNamespace:
         world = SimpleNamespace(
-            manager=make_user("manager", full_name="CANARY manager"), other=make_user("sales_rep"), admin=make_user("admin")
+            manager=make_user("manager", full_name="CANARY manager"),
+            other=make_user("sales_rep"),
+            admin=make_user("admin"),
         )
         world.other_manager = make_user("manager")
         world.rep = make_user("sales_rep", full_name="CANARY rep", manager=world.manager, employee_id="CANARY-1")
@@ -120,7 +122,16 @@ class TestRowsOfOthers:
         line, customer, cycle = world.line.pk, world.customer.pk, world.cycle.pk
         grid = reverse("forecasts:grid", args=[cycle, customer])
         own = reverse("forecasts:grid", args=[cycle, world.own.pk])
-        yield from ("/", "/cycles/", "/forecast/", "/review/", "/audit/", "/audit/mine/", "/audit/entries.csv", "/imports/")
+        yield from (
+            "/",
+            "/cycles/",
+            "/forecast/",
+            "/review/",
+            "/audit/",
+            "/audit/mine/",
+            "/audit/entries.csv",
+            "/imports/",
+        )
         yield from (f"/cycles/{cycle}/", f"/cycles/{cycle}/?state=draft", "/accounts/profile/", "/accounts/sessions/")
         yield from (f"/cycles/{cycle}/consolidated/", f"/cycles/{cycle}/consolidated/?format=csv")
         yield from (grid, f"{grid}?rows=dormant", f"{grid}?form=1", f"{grid}?find=CANARY")
@@ -139,7 +150,12 @@ class TestRowsOfOthers:
             yield f"/forecast/?{query}"
             yield f"/review/?cycle={cycle}&{query}"
             yield f"/forecast/{cycle}/submit/?{query}"
-        yield from ("/audit/mine/?text=CANARY", f"/audit/mine/?actor={world.rep.pk}", "/admin/", "/admin/masterdata/customer/")
+        yield from (
+            "/audit/mine/?text=CANARY",
+            f"/audit/mine/?actor={world.rep.pk}",
+            "/admin/",
+            "/admin/masterdata/customer/",
+        )
 
     def test_nothing_shows(self, marked: SimpleNamespace) -> None:
         seen = 0
@@ -152,7 +168,12 @@ class TestRowsOfOthers:
                     text = re.sub(rb"(find|text)=CANARY|value=\"CANARY\"|&quot;CANARY&quot;", b"", body(response))
                     assert response.status_code < 500, address
                     found = self.LEAKS.search(text)
-                    assert found is None, (str(person), address, headers, text[max(0, found.start() - 80) : found.end() + 80])
+                    assert found is None, (
+                        str(person),
+                        address,
+                        headers,
+                        text[max(0, found.start() - 80) : found.end() + 80],
+                    )
                     seen += 1
         assert seen > 120
 
@@ -219,7 +240,9 @@ class TestRowsOfOthers:
 
 
 class TestDelegation:
-    def delegate(self, world: SimpleNamespace, owner: User, to: User, *customers: Customer, until: int = 1) -> Delegation:
+    def delegate(
+        self, world: SimpleNamespace, owner: User, to: User, *customers: Customer, until: int = 1
+    ) -> Delegation:
         now = dt.datetime.now(dt.UTC)
         with acting(world.admin, source="web"):
             found = Delegation.objects.create(
@@ -323,7 +346,9 @@ class TestMoves:
             ("status", "approved"), ("owner", world.other_rep.pk), ("live", True), ("notes", "x"), ("cycle", 1),
             ("decided_by", world.rep.pk), ("quantity_source", "bbbbbbbbbbbbbbbb"), ("baseline", [1]), ("__proto__", {}),
         ):  # fmt: skip
-            response = save(client, world.cycle, [{"line": line.pk, "revision": 1, "quantity": {"2027-01": 1}, name: value}])
+            response = save(
+                client, world.cycle, [{"line": line.pk, "revision": 1, "quantity": {"2027-01": 1}, name: value}]
+            )
             assert response.status_code == 400, name
             assert name in response.json()["detail"]
         line.refresh_from_db()
@@ -342,10 +367,20 @@ class TestMoves:
 class TestAdministration:
     def test_a_role_cannot_be_taken_away_from_the_last_admin(self, world: SimpleNamespace) -> None:
         client, admin = browser(world.admin), world.admin
-        form = {"full_name": "Ada", "email": admin.email, "username": admin.username, "time_zone": "UTC", "is_active": "on"}
+        form = {
+            "full_name": "Ada",
+            "email": admin.email,
+            "username": admin.username,
+            "time_zone": "UTC",
+            "is_active": "on",
+        }
         rep = Group.objects.get(name="sales_rep").pk
         change = reverse("admin:accounts_user_change", args=[admin.pk])
-        for data in ({**form, "groups": [rep]}, {**form, "groups": []}, {key: form[key] for key in form if key != "is_active"}):
+        for data in (
+            {**form, "groups": [rep]},
+            {**form, "groups": []},
+            {key: form[key] for key in form if key != "is_active"},
+        ):
             assert client.post(change, data).status_code in (200, 409)
         everyone = {"action": "deactivate", "_selected_action": [user.pk for user in User.objects.all()]}
         client.post(reverse("admin:accounts_user_changelist"), everyone)
@@ -435,7 +470,9 @@ class TestSessions:
         world = SimpleNamespace(rep=make_user("sales_rep"), admin=make_user("admin"))
         fresh = browser()
         answers = [
-            fresh.post("/accounts/login/?" + f"next={target}", {"login": world.rep.email, "password": PASSWORD, "next": target}),
+            fresh.post(
+                "/accounts/login/?" + f"next={target}", {"login": world.rep.email, "password": PASSWORD, "next": target}
+            ),
             browser(world.rep).get("/accounts/login/", {"next": target}),
             browser(world.admin).get("/admin/login/", {"next": target}),
             browser().get("/admin/login/", {"next": target}),
@@ -475,7 +512,9 @@ class TestSessions:
 
     @pytest.mark.parametrize("name", ["a\0b", "\ud83d", "x" * 100_000, "' OR 1=1 --", "%", "\u202ea@b.c", "\r\nX: y"])
     def test_odd_names(self, name: str) -> None:
-        response = sign_in(browser(), name.encode("utf-8", "surrogatepass").decode("utf-8", "replace"), "wrong wrong wrong")
+        response = sign_in(
+            browser(), name.encode("utf-8", "surrogatepass").decode("utf-8", "replace"), "wrong wrong wrong"
+        )
         assert response.status_code == 422
 
 
@@ -527,7 +566,9 @@ class _Markup(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = dict(attrs)
-        if tag.startswith("xss") or (tag == "script" and "src" not in names and names.get("type") != "application/json"):
+        if tag.startswith("xss") or (
+            tag == "script" and "src" not in names and names.get("type") != "application/json"
+        ):
             self.found.append(tag)
         for name, value in attrs:
             scripted = name in ("href", "src", "action", "formaction") and (value or "").lower().strip().startswith(
@@ -548,7 +589,11 @@ class TestMarkup:
         world.manager = make_user("manager", full_name=f"M {NASTY}")
         world.rep = make_user("sales_rep", full_name=f"R {NASTY}", manager=world.manager)
         world.customer = make_customer(
-            name=f"C {NASTY}", short_name=f"S {NASTY}"[:60], customer_id=NASTY[:50], sales_rep=world.rep, region=NASTY[:90]
+            name=f"C {NASTY}",
+            short_name=f"S {NASTY}"[:60],
+            customer_id=NASTY[:50],
+            sales_rep=world.rep,
+            region=NASTY[:90],
         )
         world.product = make_product(item_code=NASTY[:50], description=f"P {NASTY}", uom="<b>'\"")
         world.dormant = make_product(description=f"D {NASTY}")
@@ -618,7 +663,13 @@ class TestMarkup:
         assert response["X-Content-Type-Options"] == "nosniff"
         grid = f"/forecast/{nasty.cycle.pk}/{nasty.customer.pk}/form/"
         form = client.post(
-            grid, {f"r-{line.pk}": line.revision, f"o-{line.pk}": NASTY, f"q-{line.pk}-2027-01": NASTY, f"k-{line.pk}": NASTY}
+            grid,
+            {
+                f"r-{line.pk}": line.revision,
+                f"o-{line.pk}": NASTY,
+                f"q-{line.pk}-2027-01": NASTY,
+                f"k-{line.pk}": NASTY,
+            },
         )
         admin = browser(nasty.admin)
         fields = {"first_period": NASTY, "closes_on": NASTY, "closes_time": NASTY, "name": NASTY * 3}
@@ -653,9 +704,10 @@ class TestMarkup:
 
     def test_in_mail(self, nasty: SimpleNamespace) -> None:
         with acting(nasty.admin, source="web"):
-            set_value("from_name", f"Portal \"><b> {NASTY}"[:150], by=nasty.admin)
+            set_value("from_name", f'Portal "><b> {NASTY}'[:150], by=nasty.admin)
         browser(nasty.admin).post(
-            reverse("admin:accounts_user_changelist"), {"action": "mail_password_link", "_selected_action": [nasty.rep.pk]}
+            reverse("admin:accounts_user_changelist"),
+            {"action": "mail_password_link", "_selected_action": [nasty.rep.pk]},
         )
         (message,) = mail.outbox
         assert message.to == [nasty.rep.email] and not message.cc and not message.bcc
@@ -699,7 +751,9 @@ class TestFormulas:
                 if cell.data_type == "f" and re.search(r"HYPERLINK|cmd|SUM\(1\)|^=1\+|ID\d", str(cell.value))
             ]
             assert live == []
-            text = b"".join(client.get(f"/cycles/{cycle.pk}/consolidated/?format=csv").streaming_content).decode("utf-8-sig")
+            text = b"".join(client.get(f"/cycles/{cycle.pk}/consolidated/?format=csv").streaming_content).decode(
+                "utf-8-sig"
+            )
             cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
             assert [cell for cell in cells if re.match(r"[=+\-@\t\r＝＋－＠]", cell)] == []
             assert sum("HYPERLINK" in cell or "SUM(1)" in cell for cell in cells) >= len(self.STARTS)
@@ -813,7 +867,9 @@ class TestNumbersAndBodies:
         large = b"x" * (3 * 1024 * 1024)
 
         def upload(client: Client, address: str) -> int:
-            return client.post(address, {"login": "a", "password": "b", "file": SimpleUploadedFile("a.xlsx", large)}).status_code
+            return client.post(
+                address, {"login": "a", "password": "b", "file": SimpleUploadedFile("a.xlsx", large)}
+            ).status_code
 
         for client, address in (
             (browser(), "/accounts/login/"), (browser(), "/imports/legacy/"), (browser(), "/"), (browser(), "/nowhere"),
@@ -876,8 +932,15 @@ class TestHeaders:
         ]  # fmt: skip
         answers = [client.get(address) for address in addresses]
         answers += [browser().get(address) for address in addresses]
-        answers += [client.get("/", headers={"Host": "evil.example"}), client.options("/cycles/"), client.head("/cycles/")]
-        answers += [browser(enforce_csrf_checks=True).post("/accounts/login/"), client.post("/review/decide/", {"cycle": HUGE})]
+        answers += [
+            client.get("/", headers={"Host": "evil.example"}),
+            client.options("/cycles/"),
+            client.head("/cycles/"),
+        ]
+        answers += [
+            browser(enforce_csrf_checks=True).post("/accounts/login/"),
+            client.post("/review/decide/", {"cycle": HUGE}),
+        ]
         answers += [client.post("/accounts/login/", {"x": "y" * 3_000_000})]
         for response in answers:
             place = (response.request["PATH_INFO"], response.status_code)

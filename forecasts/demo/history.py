@@ -58,7 +58,7 @@ def _load_actuals(company: Company, first: int, until: int) -> None:
     calendar = company.calendar
     batch = next_batch()
     months = [(calendar.month(index), index) for index in range(first, until)]
-    sums = {"quantity": 0.0, "amount": 0.0}
+    sums: dict[str, Any] = {"quantity": 0.0, "amount": 0.0}
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for period, index in months:

@@ -11,6 +11,7 @@ from audit.context import as_source
 from cycles.models import HORIZON
 from cycles.services import legacy_cycle
 from forecasts.excel.legacy_model import CustomerSheet, Item, LegacyBook, Warning
+from forecasts.models import MAX_QUANTITY
 from forecasts.services.legacy import PlanRow, write_plan
 from masterdata import upserts
 from masterdata.models import Customer, Product, alias_key
@@ -190,10 +191,25 @@ def _plan_rows(
                     )
                 )  # fmt: skip
                 quantity = [_sum(a, b) for a, b in zip(other.quantity, quantity, strict=True)]
+                for month, volume in enumerate(quantity):
+                    if volume is not None and volume > MAX_QUANTITY:
+                        _leave_out(outcome, sheet, item, min(month, sheet.months - 1), volume)
+                        quantity[month] = other.quantity[month]
                 price = [a if a is not None else b for a, b in zip(other.unit_price, price, strict=True)]
             risk = item.risk if other is None or other.risk_class is None else other.risk_class
-            rows[customer.pk, item.code] = PlanRow(customer, products[item.code], quantity, price, risk)
+            if any(quantity):
+                rows[customer.pk, item.code] = PlanRow(customer, products[item.code], quantity, price, risk)
     yield from rows.values()
+
+
+def _leave_out(outcome: Outcome, sheet: CustomerSheet, item: Item, month: int, volume: Decimal) -> None:
+    """Name a volume that rows or sheets add up to and that no line may hold."""
+    outcome.warnings.append(
+        Warning(
+            "too_large", sheet.name, item.address(month),
+            f"{item.code} adds up to {volume:,f} cases in a month, more than {MAX_QUANTITY:,}; it was left out.",
+        )
+    )  # fmt: skip
 
 
 def _sum(a: Decimal | None, b: Decimal | None) -> Decimal | None:
@@ -204,7 +220,7 @@ def _sum(a: Decimal | None, b: Decimal | None) -> Decimal | None:
 
 def _cells(
     sheet: CustomerSheet, item: Item, first: dt.date, outcome: Outcome
-) -> tuple[Sequence[Decimal | None], Sequence[Decimal | None]]:
+) -> tuple[list[Decimal | None], list[Decimal | None]]:
     """The sixteen quantities and prices of an item by position in the book's cycle."""
     quantity: list[Decimal | None] = [None] * HORIZON
     price: list[Decimal | None] = [None] * HORIZON
@@ -222,7 +238,10 @@ def _cells(
                     )
                 )  # fmt: skip
             continue
-        quantity[position] = volume.quantize(QUANTITY_PLACES) if volume is not None else None
+        if volume is not None and volume > MAX_QUANTITY:
+            _leave_out(outcome, sheet, item, month, volume)
+        elif volume is not None:
+            quantity[position] = volume.quantize(QUANTITY_PLACES)
         amount = item.prices[month] if month < len(item.prices) else None
         price[position] = amount.quantize(PRICE_PLACES) if amount else None
     return quantity, price

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from forecasts.models import MAX_PRICE, MAX_QUANTITY, NONE, Line, cell_position
+from forecasts.models import MAX_PRICE, MAX_QUANTITY, NONE, Line
 from forecasts.services.writing import cell_label, line_label
 from sop_portal.lib import periods
 from sop_portal.lib.errors import StaleRevision
@@ -44,18 +44,20 @@ class Change:
 def check_edit(line: Line, edit: LineEdit, bad_cells: list[dict[str, Any]]) -> list[str]:
     """Sentences about what does not make sense in `edit`."""
     sentences = []
+    positions = line.cycle.positions
     for name, cells, largest, places in (
         ("quantity", edit.quantity, MAX_QUANTITY, 6),
         ("unit_price", edit.unit_price, MAX_PRICE, 4),
     ):
         for period, value in cells.items():
-            position = cell_position(line.cycle, period)
-            if position is None:
+            if period not in positions:
                 sentence = f"{periods.long_label(period)} is not one of the 16 periods of {line.cycle}."
             elif value is None or _fits(value, largest, places):
                 continue
             else:
-                sentence = f"{cell_label(line, position)}: '{_written(value)}' is not a number from 0 to {largest:,}."
+                sentence = (
+                    f"{cell_label(line, positions[period])}: '{_written(value)}' is not a number from 0 to {largest:,}."
+                )
             sentences.append(sentence)
             bad_cells.append({"line": line.pk, "period": periods.key(period), "field": name, "sentence": sentence})
     if edit.risk_class is not None and edit.risk_class not in RISK_LABELS:
@@ -83,17 +85,17 @@ def _fits(value: Decimal, largest: Decimal, places: int) -> bool:
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or abs(exponent) > LONGEST or not 0 <= value <= largest:
         return False
-    return int(value.normalize(_EXACT).as_tuple().exponent) >= -places
+    return exponent >= -places or int(value.normalize(_EXACT).as_tuple().exponent) >= -places
 
 
 def already_there(line: Line, edit: LineEdit, by: Any) -> bool:
     """Whether a stale edit is a repeated request: the same author saved exactly this before."""
     if line.edited_by_id != by.pk:
         return False
+    positions = line.cycle.positions
     for values, cells in ((line.quantity, edit.quantity), (line.unit_price, edit.unit_price)):
         for period, value in cells.items():
-            position = cell_position(line.cycle, period)
-            if position is None or values[position] != value:
+            if period not in positions or values[positions[period]] != value:
                 return False
     if edit.risk_class is not None and edit.risk_class != line.risk_class:
         return False
@@ -101,17 +103,16 @@ def already_there(line: Line, edit: LineEdit, by: Any) -> bool:
 
 
 def apply_edit(line: Line, edit: LineEdit, source: str, change: Change) -> None:
-    """Put the values of `edit` on `line` and note before and after."""
+    """Put the values of `edit`, which passed `check_edit`, on `line` and note before and after."""
     answered = False
+    positions = line.cycle.positions
     for name, values, cells, sources in (
         ("quantity", line.quantity, edit.quantity, "quantity_source"),
         ("unit_price", line.unit_price, edit.unit_price, "price_source"),
     ):
         letters = list(getattr(line, sources))
         for period, value in cells.items():
-            position = cell_position(line.cycle, period)
-            if position is None:  # refused before
-                continue
+            position = positions[period]
             letter = NONE if value is None else source
             if values[position] == value and (letters[position] == letter or value is None):
                 continue

@@ -11,8 +11,8 @@ from sop_portal.lib.text import NameField
 
 
 def alias_key(name: str) -> str:
-    """The form in which names are compared: NFKC, one space between words, case ignored."""
-    return " ".join(unicodedata.normalize("NFKC", name).split()).casefold()
+    """The form in which names are compared: NFKC, one space between words, case ignored, 200 characters at most."""
+    return " ".join(unicodedata.normalize("NFKC", name).split()).casefold()[:200]
 
 
 class CustomerAlias(models.Model):
