@@ -172,7 +172,7 @@ def _head(grid: Grid) -> SafeString:
     average_head, last12, next12 = _HEADS[grid.show]
     return format_html(
         '<thead><tr><th scope="col" class="g-prod">Product</th><th scope="col" class="g-risk">Risk</th>'
-        '<th scope="col" class="g-avg" title="{}">Avg 3&nbsp;mo</th><th scope="col" class="g-last12" title="{}">Last&nbsp;12</th>'
+        '<th scope="col" class="g-avg" title="{}">Avg 3&nbsp;mo</th><th scope="col" class="g-last12" title="{}">Last<br>12</th>'
         '<th scope="col" class="g-next12" title="{}">Next&nbsp;12</th><th scope="col" class="g-vs" title="{}">vs last cycle</th>'
         "{}</tr></thead>",
         average_head, last12, next12, _VERSUS, months,

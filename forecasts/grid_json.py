@@ -80,7 +80,7 @@ def _parse(body: bytes) -> dict[str, Any]:
         )
     except RecursionError:
         raise Malformed("The body is nested too deeply.") from None
-    except ValueError as problem:
+    except (ValueError, ArithmeticError) as problem:
         raise Malformed(f"The body is not JSON: {problem}.") from problem
     if not isinstance(data, dict):
         raise Malformed("The body must be an object.")

@@ -145,8 +145,8 @@ class TestRowsOfOthers:
             ("import", 1), ("setting", "currency"), ("address", ""), ("forecast", f"{world.own_line.pk}/../{line}"),
         ):  # fmt: skip
             yield f"/audit/{entity}/{key}/"
-        for query in (f"rep={world.rep.pk}", "find=CANARY", f"customer={customer}", "sort=rep", "sort=-money", "page=2",
-                      "tab=decided", "owner__full_name=CANARY", "ordering=owner__password"):  # fmt: skip
+        for query in (f"rep={world.rep.pk}", "find=CANARY", f"customer={customer}", "sort=rep",
+                      "owner__full_name=CANARY", "ordering=owner__password"):  # fmt: skip
             yield f"/forecast/?{query}"
             yield f"/review/?cycle={cycle}&{query}"
             yield f"/forecast/{cycle}/submit/?{query}"
@@ -175,7 +175,7 @@ class TestRowsOfOthers:
                         text[max(0, found.start() - 80) : found.end() + 80],
                     )
                     seen += 1
-        assert seen > 120
+        assert seen > 100
 
     def test_the_canaries_are_there_for_those_who_may(self, marked: SimpleNamespace) -> None:
         """The test above can fail: the same pages show them to the owner."""
@@ -770,7 +770,7 @@ class TestFormulas:
 
 
 class TestNumbersAndBodies:
-    NUMBERS = ("1e-3000000", "1e3000000", "1e-999999999", "1e999999999", "-1e-999999999", "0e999999999",
+    NUMBERS = ("1e-3000000", "1e-99999999999999999999", "1e3000000", "1e-999999999", "1e999999999", "-1e-999999999", "0e999999999",
                "0." + "1" * 100_000, "1" * 5_000, "-0.0", "1.0000000000000000000000000000000000001")  # fmt: skip
 
     @pytest.mark.parametrize("field", ["quantity", "unit_price"])

@@ -158,19 +158,20 @@ def decide(request: HttpRequest) -> HttpResponse:
     planned = Cycle.objects.visible_to(request.user).filter(kind=Cycle.Kind.NORMAL)
     cycle = get_object_or_404(planned, pk=_number(request.POST.get("cycle")) or 0)
     query = QueryDict(request.POST.get("filters", ""))
-    from_line = request.POST.get("from") == "line"
+    # Sent from the page of one line; a malformed one is refused before anything is decided.
+    line_id = _refs(request)[0].line_id if request.POST.get("from") == "line" else None
     try:
         number, word = _decide(request, cycle, query)
     except DomainError as refusal:
         sentence = _stale_sentence(request, refusal) if isinstance(refusal, StaleRevision) else refusal.detail
-        if from_line:
-            return show_line(request, _refs(request)[0].line_id, refusal=refusal, sentence=sentence)
+        if line_id is not None:
+            return show_line(request, line_id, refusal=refusal, sentence=sentence)
         # The page keeps its filters although its address is another one now.
         request.GET = QueryDict(_kept(query))  # type: ignore[assignment]
         return _page(request, query, refusal, sentence)
     messages.success(request, f"{number} line{'' if number == 1 else 's'} {word}.")
-    if from_line:
-        return redirect("forecasts:line", _refs(request)[0].line_id)
+    if line_id is not None:
+        return redirect("forecasts:line", line_id)
     return _to_list(query)
 
 
