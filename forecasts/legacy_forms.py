@@ -20,6 +20,14 @@ class LegacyUploadForm(forms.Form):
         help_text="New customers of this workbook are assigned to this rep.",
     )
 
+    into = forms.ChoiceField(
+        label="The plan goes",
+        required=False,
+        choices=[("history", "into a closed plan of its own, from which the next cycle carries over"),
+                 ("open", "into the open cycle, on behalf of the rep, for the months that both plan")],
+        help_text="Customers, products and prices come in either way.",
+    )  # fmt: skip
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["rep"].queryset = sales_reps()  # type: ignore[attr-defined]

@@ -8,9 +8,10 @@ from decimal import Decimal
 from django.db import transaction
 
 from audit.context import as_source
-from cycles.models import HORIZON
+from cycles.models import HORIZON, Cycle
 from cycles.services import legacy_cycle
 from forecasts.excel.legacy_model import CustomerSheet, Item, LegacyBook, Warning
+from forecasts.excel.legacy_open import fill_open_cycle, open_cycle
 from forecasts.models import MAX_QUANTITY
 from forecasts.services.legacy import PlanRow, write_plan
 from masterdata import upserts
@@ -53,14 +54,18 @@ class Outcome:
         return sum(getattr(tally, verb) for tally in self.tallies.values())
 
 
-def apply_book(book: LegacyBook, *, rep: User | None, by: User | None, dry_run: bool) -> Outcome:
+def apply_book(
+    book: LegacyBook, *, rep: User | None, by: User | None, dry_run: bool, into_open: bool = False
+) -> Outcome:
     """Write what `book` holds, or try it and roll it back.
 
     rep: whose plan it is; without one, the rep whose name stands in the book, else nobody.
     by: the admin who applies it; None on the command line. The same book again changes nothing.
+    into_open: the plan goes into the open cycle on behalf of the lines' owners, for the months that both plan, instead
+    of a closed cycle of its own; needs `by`. Raises Conflict when no cycle is open.
     """
     with transaction.atomic(), as_source("excel"):
-        outcome = _apply(book, rep or rep_named(book.rep_name), by)
+        outcome = _apply(book, rep or rep_named(book.rep_name), by, into_open)
         if dry_run:
             transaction.set_rollback(True)
     return outcome
@@ -74,7 +79,7 @@ def rep_named(name: str | None) -> User | None:
     return found[0] if len(found) == 1 else None
 
 
-def _apply(book: LegacyBook, rep: User | None, by: User | None) -> Outcome:
+def _apply(book: LegacyBook, rep: User | None, by: User | None, into_open: bool) -> Outcome:
     upserts.lock_imports()
     outcome = Outcome(warnings=list(book.all_warnings), owner=str(rep) if rep else "")
     sheets = list(_sheets_with_customers(book, rep, outcome))
@@ -104,21 +109,33 @@ def _apply(book: LegacyBook, rep: User | None, by: User | None) -> Outcome:
     outcome.prices = len(wanted)
     outcome.tallies["prices"] = upserts.upsert_prices(wanted)
 
-    first = book.first_period or sheets[0][1].first_period
-    rows = list(_plan_rows(sheets, products, first, outcome))
-    outcome.sheets, outcome.customers, outcome.lines = len(sheets), len({c.pk for c, _ in sheets}), len(rows)
-    if rows:
+    outcome.sheets, outcome.customers = len(sheets), len({customer.pk for customer, _ in sheets})
+    if into_open:
+        cycle = open_cycle()
+        rows = list(_plan_rows(sheets, products, cycle.first_period, outcome, name_outside=False))
+        outcome.tallies["lines"], rows, left_out = fill_open_cycle(cycle, rows, by=by)
+        outcome.warnings.extend(left_out)
+    else:
+        first = book.first_period or sheets[0][1].first_period
+        rows = list(_plan_rows(sheets, products, first, outcome))
+        if not rows:
+            return outcome
         cycle = legacy_cycle(first, by=by)
-        outcome.cycle_id, outcome.cycle_name = cycle.pk, str(cycle)
         outcome.tallies["lines"] = write_plan(cycle, rows, owner=rep, by=by, now=portal_now())
-        for row in rows:
-            for period, value in zip(cycle.periods, row.quantity, strict=True):
-                if value:
-                    outcome.cells += 1
-                    outcome.volume += value
-                    key = periods.key(period)
-                    outcome.by_period[key] = outcome.by_period.get(key, Decimal(0)) + value
+    _count(outcome, cycle, rows)
     return outcome
+
+
+def _count(outcome: Outcome, cycle: Cycle, rows: Sequence[PlanRow]) -> None:
+    """The control totals of what went into `cycle`."""
+    outcome.cycle_id, outcome.cycle_name, outcome.lines = cycle.pk, str(cycle), len(rows)
+    for row in rows:
+        for period, value in zip(cycle.periods, row.quantity, strict=True):
+            if value:
+                outcome.cells += 1
+                outcome.volume += value
+                key = periods.key(period)
+                outcome.by_period[key] = outcome.by_period.get(key, Decimal(0)) + value
 
 
 def _sheets_with_customers(
@@ -175,13 +192,21 @@ def price_steps(sheet: CustomerSheet, item: Item) -> list[tuple[dt.date, Decimal
 
 
 def _plan_rows(
-    sheets: Sequence[tuple[Customer, CustomerSheet]], products: dict[str, Product], first: dt.date, outcome: Outcome
+    sheets: Sequence[tuple[Customer, CustomerSheet]],
+    products: dict[str, Product],
+    first: dt.date,
+    outcome: Outcome,
+    *,
+    name_outside: bool = True,
 ) -> Iterator[PlanRow]:
-    """The lines of the plan; an item that several sheets of one customer hold is added up."""
+    """The lines of the plan by position from `first`; an item that several sheets of one customer hold is added up.
+
+    name_outside: whether volumes outside the sixteen months are named; months that have passed are not.
+    """
     rows: dict[tuple[int, str], PlanRow] = {}
     for customer, sheet in sheets:
         for item in sheet.live_items:
-            quantity, price = _cells(sheet, item, first, outcome)
+            quantity, price = _cells(sheet, item, first, outcome, name_outside)
             other = rows.get((customer.pk, item.code))
             if other is not None:
                 outcome.warnings.append(
@@ -219,7 +244,7 @@ def _sum(a: Decimal | None, b: Decimal | None) -> Decimal | None:
 
 
 def _cells(
-    sheet: CustomerSheet, item: Item, first: dt.date, outcome: Outcome
+    sheet: CustomerSheet, item: Item, first: dt.date, outcome: Outcome, name_outside: bool
 ) -> tuple[list[Decimal | None], list[Decimal | None]]:
     """The sixteen quantities and prices of an item by position in the book's cycle."""
     quantity: list[Decimal | None] = [None] * HORIZON
@@ -229,7 +254,7 @@ def _cells(
         position = month + moved
         volume = item.volumes[month]
         if not 0 <= position < HORIZON:
-            if volume:
+            if volume and name_outside:
                 outcome.warnings.append(
                     Warning(
                         "outside_horizon", sheet.name, item.address(month),

@@ -71,7 +71,9 @@ def label_of(file_name: str) -> str:
     return "".join(character for character in name if bad_character(character) is None)[-255:] or "workbook"
 
 
-def check_upload(file_name: str, chunks: Iterable[bytes], *, rep: User | None, by: Any) -> ImportRun:
+def check_upload(
+    file_name: str, chunks: Iterable[bytes], *, rep: User | None, by: Any, into_open: bool = False
+) -> ImportRun:
     """Keep an uploaded workbook and try it out: what it holds, what would change, nothing written.
 
     A file that cannot be read is recorded as a refused run, with the sentence.
@@ -85,7 +87,7 @@ def check_upload(file_name: str, chunks: Iterable[bytes], *, rep: User | None, b
         file_sha256=digest,
         stored_as=name,
         uploaded_by=by,
-        options={"rep": rep.pk if rep else None},
+        options={"rep": rep.pk if rep else None, "into_open": into_open},
     )
     try:
         _try_out(run, rep, by)
@@ -101,7 +103,7 @@ def _try_out(run: ImportRun, rep: User | None, by: Any) -> None:
     """Put on the run what applying its file would do, or why it cannot be read; such a file is not kept."""
     try:
         book = read_book(stored_path(run))
-        outcome = apply_book(book, rep=rep, by=by, dry_run=True)
+        outcome = apply_book(book, rep=rep, by=by, dry_run=True, into_open=run.options["into_open"])
     except DomainError as refusal:
         run.state = ImportRun.State.REFUSED
         run.findings = [{"code": "refused", "place": run.file_name, "sentence": refusal.detail, "informative": False}]
@@ -127,7 +129,7 @@ def apply_run(run_id: int, *, by: Any) -> ImportRun:
         rep_id = run.options.get("rep")
         rep = User.objects.get(pk=rep_id) if rep_id else None
         book = read_book(path)
-        outcome = apply_book(book, rep=rep, by=by, dry_run=False)
+        outcome = apply_book(book, rep=rep, by=by, dry_run=False, into_open=run.options["into_open"])
         _describe(run, book, outcome)
         run.state, run.applied_at = ImportRun.State.APPLIED, portal_now()
         run.save()
@@ -154,7 +156,7 @@ def import_file(file_name: str, stream: IO[bytes], *, rep: User | None, apply: b
                 file_name=label_of(file_name),
                 file_size=size,
                 file_sha256=digest,
-                options={"rep": rep.pk if rep else None},
+                options={"rep": rep.pk if rep else None, "into_open": False},
                 applied_at=portal_now(),
             )
             _describe(run, book, outcome)

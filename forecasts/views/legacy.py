@@ -46,7 +46,13 @@ def legacy_upload(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             file = form.cleaned_data["file"]
             try:
-                run = check_upload(file.name, file.chunks(), rep=form.cleaned_data["rep"], by=request.user)
+                run = check_upload(
+                    file.name,
+                    file.chunks(),
+                    rep=form.cleaned_data["rep"],
+                    by=request.user,
+                    into_open=form.cleaned_data["into"] == "open",
+                )
             except TooLarge as refusal:
                 form.add_error("file", refusal.detail)
                 status = refusal.status

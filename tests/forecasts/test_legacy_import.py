@@ -18,9 +18,9 @@ from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line, Snapshot
 from masterdata.models import Customer, CustomerAlias, ImportRun, MatrixEntry, Price, Product
 from sop_portal.lib.workbook import read_workbook
-from tests.factories import make_customer, make_user
+from tests.factories import answer, make_customer, make_line, make_product, make_user, submit
 from tests.real import REAL, needs_real_files
-from tests.workbooks import Plan, Row, as_workbook, grid
+from tests.workbooks import Plan, Row, as_workbook, grid, save_xlsx
 
 pytestmark = pytest.mark.django_db
 
@@ -242,3 +242,62 @@ def test_two_sheets_of_one_customer_are_added_up():
     assert (outcome.cells, outcome.volume, outcome.lines) == (3, 15, 1)
     assert any(warning.code == "same_line" for warning in outcome.warnings)
     assert apply(parse_book(as_workbook({plan.name: grid(plan) for plan in plans}))).changed == 0
+
+
+def elm_book(first, volumes):
+    plan = Plan(
+        name="Elm Supply",
+        first=first,
+        heads="date",
+        rows=[
+            Row(code="110001", description="Garlic", volumes=volumes, prices=[10] * 16),
+            Row(code="999999", description="Not in the cycle", volumes=volumes, prices=[10] * 16),
+        ],
+    )
+    return parse_book(as_workbook({plan.name: grid(plan)}))
+
+
+def elm_line():
+    """A rep's line of Elm Supply and 110001 in a cycle that opens in January 2027."""
+    rep = make_user("sales_rep")
+    customer = make_customer(name="Elm Supply", sales_rep=rep)
+    return make_line(owner=rep, customer=customer, product=make_product(item_code="110001"), quantity=None)
+
+
+def test_a_plan_goes_into_the_open_cycle_on_behalf_of_the_rep_where_months_match():
+    line, admin = elm_line(), make_user("admin")
+    # November 2026 is month 1, so months 3 to 16 are January 2027 to February 2028; month 4 is blank.
+    book = elm_book(dt.date(2026, 11, 1), [1, 2, 3, None, *range(5, 17)])
+    with acting(admin, source="web"):
+        outcome = apply_book(book, rep=None, by=admin, dry_run=False, into_open=True)
+    line.refresh_from_db()
+    assert line.quantity == [3, None, *range(5, 17), None, None]
+    assert line.quantity_source == "l-" + "l" * 12 + "--"
+    assert (line.status, line.edited_by) == ("draft", admin)
+    assert not Cycle.objects.filter(kind="legacy").exists()
+    assert (outcome.lines, outcome.cells, outcome.volume) == (1, 13, 3 + sum(range(5, 17)))
+    assert [warning.code for warning in outcome.warnings if not warning.informative].count("no_line") == 1
+    trail = Entry.objects.get(entity_type="forecast", entity_id=str(line.pk))
+    assert (trail.on_behalf_of, trail.changes["quantity 2027-01"]) == (line.owner, [None, "3"])
+    with acting(admin, source="web"):
+        again = apply_book(book, rep=None, by=admin, dry_run=False, into_open=True)
+    assert again.changed == 0
+
+
+def test_a_submitted_line_is_left_out_of_a_plan_for_the_open_cycle():
+    line, admin = elm_line(), make_user("admin")
+    submit(answer(line, 7))
+    with acting(admin, source="web"):
+        outcome = apply_book(elm_book(dt.date(2027, 1, 1), [9] * 16), rep=None, by=admin, dry_run=False, into_open=True)
+    line.refresh_from_db()
+    assert line.quantity[0] == 7
+    assert any(warning.code == "takes_no_input" for warning in outcome.warnings)
+
+
+def test_without_an_open_cycle_such_an_import_is_refused(client, admin, uploads, tmp_path):
+    path = tmp_path / "plan.xlsx"
+    save_xlsx(path, {"Elm": grid(Plan(name="Elm", rows=[Row(code="1", description="Garlic", volumes=[5] * 16)]))})
+    with path.open("rb") as file:
+        page = client.post(reverse("forecasts:legacy_upload"), {"file": file, "rep": "", "into": "open"}, follow=True)
+    assert "No cycle is open" in page.content.decode()
+    assert Customer.objects.count() == 0
