@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import beat_init, celeryd_init, setup_logging, worker_ready
+from celery.signals import celeryd_init, setup_logging, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sop_portal.settings")
 
@@ -39,7 +39,6 @@ def _log_as_the_web_does(**kwargs: Any) -> None:
 
 
 @celeryd_init.connect
-@beat_init.connect
 def _refuse_insecure(**kwargs: Any) -> None:
     from sop_portal import checks
 

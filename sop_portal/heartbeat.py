@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from audit.context import SYSTEM, acting
+from sop_portal import checks
 
 # Seconds between two signs, and how long one counts.
 EVERY = 15.0
@@ -39,7 +40,9 @@ class Scheduler(DatabaseScheduler):
     _signed = 0.0
 
     def setup_schedule(self) -> None:
-        """Read the tables; beat may add entries of its own."""
+        """Read the tables; beat may add entries of its own. Beat tells that it starts only after this, so the check
+        that every process makes at its start is made here."""
+        checks.stop_if_insecure()
         with acting(SYSTEM, source="job"):
             super().setup_schedule()
 

@@ -149,7 +149,6 @@ class Postgres:
                 f"GRANT USAGE ON SCHEMA public TO {APP}",
                 f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP}",
                 f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT USAGE ON SEQUENCES TO {APP}",
-                f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT EXECUTE ON FUNCTIONS TO {APP}",
             ):
                 # One of the lines above, made of constants, never input.
                 inside.execute(statement)

@@ -1,6 +1,7 @@
 """The bounded reader: what it gives back of good files, and which sentence it says of bad ones."""
 
 import datetime as dt
+import functools
 import os
 import random
 import signal
@@ -10,9 +11,11 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
 import pytest
+import time_machine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -224,15 +227,25 @@ def test_links_to_other_files_and_macros_are_left_alone(tmp_path, good):
     assert read_workbook(path).sheets[0].rows[1][1] == "text"
 
 
+@functools.cache
+def original(kind):
+    """A workbook to mutate, made at one fixed instant: a file names the time it was made, and draws count its bytes."""
+    plan = Plan(rows=[Row(110001, "Peeled", [10] * 16, [4.5] * 16)])
+    with (
+        time_machine.travel(dt.datetime(2026, 1, 2, 3, 4, 6, tzinfo=dt.UTC), tick=False),
+        TemporaryDirectory() as folder,
+    ):
+        return kind(Path(folder) / "source", {"Alder": grid(plan), "Sheet1": GRID}).read_bytes()
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_mutated_workbooks_are_read_or_refused(tmp_path, data):
     kind = data.draw(st.sampled_from([save_xlsx, save_xlsb, save_ods, None]))
+    source = DATA / "plan.xls"
     if kind:
-        plan = Plan(rows=[Row(110001, "Peeled", [10] * 16, [4.5] * 16)])
-        source = kind(tmp_path / "source", {"Alder": grid(plan), "Sheet1": GRID})
-    else:
-        source = DATA / "plan.xls"
+        source = tmp_path / "source"
+        source.write_bytes(original(kind))
     path = tmp_path / "mutant"
     if kind and data.draw(st.booleans()):
         with zipfile.ZipFile(source) as archive:
