@@ -196,7 +196,11 @@ def test_the_admin_opens_for_admins_alone(client):
         for page in pages:
             assert client.get(page).status_code in (302, 403), (who, page)
     client.force_login(world.people["admin"])
-    assert {client.get(page).status_code for page in pages if page.endswith("changelist/")} <= {200}
+    # Tables of libraries that nobody edits by hand stay shut for admins too.
+    shut = ("/admin/account/", "/admin/usersessions/", "schedule/")
+    lists = [page for page in pages if not page.endswith("/add/") and not any(part in page for part in shut)]
+    assert len(lists) > 10
+    assert {page: status for page in lists if (status := client.get(page).status_code) != 200} == {}
 
 
 def test_foreign_names_appear_nowhere(client):
