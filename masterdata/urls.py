@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from masterdata import views
+from masterdata.views import imports
 
 app_name = "masterdata"
 
-urlpatterns = [path("imports/", views.import_list, name="import_list")]
+urlpatterns = [path("imports/", imports.import_list, name="import_list")]

@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 
 from audit.context import acting
-from masterdata import views
 from masterdata.models import ImportRun
+from masterdata.views import imports
 from tests.factories import make_user
 from tests.world import count_queries
 
@@ -56,7 +56,7 @@ def test_pages_and_queries(client, monkeypatch):
     for _ in range(4):
         make_run(uploaded_by=make_user("admin"))
     assert count_queries(client, IMPORTS) == few
-    monkeypatch.setattr(views, "PER_PAGE", 2)
+    monkeypatch.setattr(imports, "PER_PAGE", 2)
     assert len(client.get(IMPORTS).context["runs"]) == 2
     assert len(client.get(IMPORTS, {"page": "3"}).context["runs"]) == 1
     for page in ("-1", "x", "9" * 30):
