@@ -45,7 +45,11 @@ class MasterdataConfig(AppConfig):
         track(
             models.ImportRun,
             fields=["kind", "state", "file_name", "rows_read", "rows_created", "rows_updated", "rows_unchanged",
-                    "rows_refused", "control_totals"],
+                    "rows_refused", "control_totals", "reason"],
             entity="import",
         )  # fmt: skip
+        track(models.ImportHeading, fields=["kind", "heading", "column"], entity="import_heading")
+        exempt(models.ImportProgress, why="how far the work on an import is")
+        exempt(models.ImportProblem, why="what was wrong in a file, kept with its run")
+        exempt(models.ImportChange, why="what undoing an import needs; the changes themselves stand in the trail")
         exempt(models.ActualRevision, why="the append-only history of actuals, written by the database itself")

@@ -24,6 +24,9 @@ from masterdata.models import (
     Customer,
     CustomerAlias,
     Delegation,
+    ImportChange,
+    ImportHeading,
+    ImportRun,
     MatrixEntry,
     Price,
     Product,
@@ -94,6 +97,17 @@ def _stored(row):
     return row
 
 
+def _heading(**kw):
+    return ImportHeading(**{"kind": "actuals", "key": "kunde", "heading": "Kunde", "column": "customer_id", **kw})
+
+
+def _change(w):
+    run = ImportRun.objects.first() or _stored(
+        ImportRun(kind="budget", state="applied", file_name="b.csv", file_size=1, file_sha256="0")
+    )
+    return ImportChange(run=run, entity="masterdata.budget", object_id=1, after={})
+
+
 def _cycle(w, **kw):
     return Cycle(**{"first_period": FEB, "closes_at": FAR, "name": "Another", **kw})
 
@@ -137,6 +151,9 @@ ILLEGAL: dict[str, Callable[[Any], models.Model]] = {
     "budget_key_unique": lambda w: (_stored(_fact(Budget, w, product=None)), _fact(Budget, w, product=None))[1],
     "budget_has_version": lambda w: _fact(Budget, w, version=""),
     "budget_period_starts_month": lambda w: _fact(Budget, w, period=MID),
+    "importchange_row_unique": lambda w: (_stored(_change(w)), _change(w))[1],
+    "importheading_key_unique": lambda w: (_stored(_heading()), _heading())[1],
+    "importheading_has_key": lambda w: _heading(key=""),
     "cycle_at_most_one_open": lambda w: _cycle(w, status="open"),
     "cycle_first_period_unique": lambda w: _cycle(w, first_period=JAN),
     "cycle_legacy_first_period_unique": lambda w: (_stored(_legacy(w)), _legacy(w))[1],

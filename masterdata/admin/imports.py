@@ -1,9 +1,12 @@
 """Imports in the admin: to look at."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from masterdata.admin.readonly import ReadOnly
-from masterdata.models import ImportRun
+from masterdata.models import ImportHeading, ImportRun
 
 
 @admin.register(ImportRun)
@@ -17,3 +20,16 @@ class ImportRunAdmin(ReadOnly, admin.ModelAdmin):
     list_select_related = ("uploaded_by",)
     search_fields = ("file_name", "uploaded_by__full_name")
     ordering = ("-created_at", "-pk")
+
+
+@admin.register(ImportHeading)
+class ImportHeadingAdmin(ReadOnly, admin.ModelAdmin):
+    """Headings are mapped where a file is imported; here a mapping is found and forgotten."""
+
+    reader = "masterdata.import_data"
+    list_display = ("heading", "kind", "column")
+    list_filter = ("kind",)
+    search_fields = ("heading", "column")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_view_permission(request, obj)

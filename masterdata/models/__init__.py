@@ -4,7 +4,7 @@ from masterdata.models.aliases import CustomerAlias, alias_key
 from masterdata.models.catalogue import Product, ProductGroup
 from masterdata.models.customers import Customer, Delegation
 from masterdata.models.facts import Actual, ActualRevision, Budget
-from masterdata.models.imports import ImportRun
+from masterdata.models.imports import ImportChange, ImportHeading, ImportProblem, ImportProgress, ImportRun
 from masterdata.models.matrix import MatrixEntry, Price
 
 __all__ = [
@@ -14,6 +14,10 @@ __all__ = [
     "Customer",
     "CustomerAlias",
     "Delegation",
+    "ImportChange",
+    "ImportHeading",
+    "ImportProblem",
+    "ImportProgress",
     "ImportRun",
     "MatrixEntry",
     "Price",
