@@ -1,4 +1,4 @@
-"""What lines do when their cycle moves, in the same transaction as the move, and what they answer when it asks."""
+"""What lines do when their cycle or their customer moves, in the same transaction, and what they answer when asked."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -11,6 +11,8 @@ from cycles.signals import cycle_moved, standing_asked, undecided_asked
 from cycles.standing import Counts, Undecided
 from forecasts import progress
 from forecasts.services.opening import close_lines, publish_lines, seed_lines
+from forecasts.services.ownership import move_lines, would_move
+from masterdata.signals import assignment_asked, customers_assigned
 
 
 @receiver(cycle_moved, dispatch_uid="forecasts.follow_cycle")
@@ -19,6 +21,18 @@ def follow_cycle(sender: Any, cycle: Cycle, move: str, by: Any, now: dt.datetime
     follow = {"open": seed_lines, "close": close_lines, "publish": publish_lines}.get(move)
     if follow is not None:
         follow(cycle, by=by, now=now)
+
+
+@receiver(customers_assigned, dispatch_uid="forecasts.follow_customers")
+def follow_customers(sender: Any, customer_ids: Sequence[int], rep: Any, **kwargs: Any) -> None:
+    """Give the open lines of customers to their new rep."""
+    move_lines(customer_ids, rep)
+
+
+@receiver(assignment_asked, dispatch_uid="forecasts.assignment")
+def answer_assignment(sender: Any, customer_ids: Sequence[int], **kwargs: Any) -> str:
+    """Which lines would go with these customers."""
+    return would_move(customer_ids)
 
 
 @receiver(standing_asked, dispatch_uid="forecasts.standing")

@@ -1,6 +1,12 @@
-"""Facts that master data announces. Receivers run in the same transaction (`send`, never `send_robust`)."""
+"""Facts that master data announces, and what it asks of the apps above it.
+
+Receivers run in the same transaction (`send`, never `send_robust`).
+"""
 
 from django.dispatch import Signal
 
 # Arguments: customer_ids (those whose rep changed), rep (the new one, or None), by.
 customers_assigned = Signal()
+
+# Arguments: customer_ids. Answers a sentence that tells what else would move to another rep, or "".
+assignment_asked = Signal()

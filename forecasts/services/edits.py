@@ -1,14 +1,15 @@
 """Editing the cells of lines: the one function that page, API, Excel and admin pass through."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from audit.services import Event, record_many
 from cycles.models import Cycle
 from forecasts.models import Line, QuantitySource
+from forecasts.services.shares import expect
 from forecasts.services.values import Change, LineEdit, already_there, apply_edit, check_edit, stale_lines
 from forecasts.services.writing import guard_speaks, line_label, lock_lines, require_input, write_cells
 from sop_portal.lib.errors import NotAllowed, Refused
@@ -86,7 +87,7 @@ def set_cells(cycle_id: int, edits: Sequence[LineEdit], *, by: Any, source: str 
             for line in written
         )
     if woken:
-        _expect_more(cycle, woken)
+        expect(cycle, woken)
     return [lines[edit.line_id] for edit in edits]
 
 
@@ -103,29 +104,3 @@ def _taken(line: Line) -> str:
         Line.Status.APPROVED: "ask your manager to return it",
     }.get(Line.Status(line.status), "it takes no input")
     return f"{line_label(line)} is {line.get_status_display().lower()}; {remedy}."
-
-
-_EXPECT_MORE = """
-INSERT INTO cycles_participant AS share (cycle_id, rep_id, lines_expected, counts_at_close)
-SELECT %s, rep, more, '{}' FROM unnest(%s::bigint[], %s::integer[]) AS woken(rep, more)
-ON CONFLICT (cycle_id, rep_id) DO UPDATE SET lines_expected = share.lines_expected + EXCLUDED.lines_expected
-RETURNING share.id, share.rep_id, share.lines_expected
-"""
-
-
-def _expect_more(cycle: Cycle, woken: Mapping[int, int]) -> None:
-    """Raise the denominators of the reps whose dormant lines became live. Lines are locked before participants."""
-    reps = sorted(woken)
-    with connection.cursor() as cursor:
-        cursor.execute(_EXPECT_MORE, [cycle.pk, reps, [woken[rep] for rep in reps]])
-        shares = cursor.fetchall()
-    record_many(
-        Event(
-            action="participant_updated",
-            entity_type="participant",
-            entity_id=str(share),
-            label=str(cycle),
-            changes={"lines_expected": [expected - woken[rep], expected]},
-        )
-        for share, rep, expected in shares
-    )

@@ -133,6 +133,11 @@ SELECT %(cycle)s, customer_id, product_id, sales_rep_id, 'draft', live, risk_cla
   FROM seed
 """
 
+# Keeps customers with their reps until the lines are made.
+_HOLD_CUSTOMERS = """
+SELECT count(*) FROM (SELECT FROM masterdata_customer WHERE is_active ORDER BY id FOR SHARE) AS held
+"""
+
 _PARTICIPANTS = """
 INSERT INTO cycles_participant (cycle_id, rep_id, lines_expected, counts_at_close)
 SELECT cycle_id, owner_id, count(*) FILTER (WHERE live), '{}'
@@ -140,11 +145,11 @@ SELECT cycle_id, owner_id, count(*) FILTER (WHERE live), '{}'
 """
 
 # How lines are named in the audit trail; the same words as `writing.line_label`.
-_LABEL = """
+LABEL = """
 coalesce(nullif(customer.short_name, ''), customer.name) || ' · ' || product.item_code || ' ' || product.description
 """
 
-_LABELLED = """
+LABELLED = """
   FROM forecasts_line AS line
   JOIN masterdata_customer AS customer ON customer.id = line.customer_id
   JOIN masterdata_product AS product ON product.id = line.product_id
@@ -154,6 +159,8 @@ _LABELLED = """
 def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
     """Make and prefill the lines of a cycle that just opened, and freeze its participants."""
     with connection.cursor() as cursor, past_the_guard():
+        # A customer who is just being given to another rep: the lines wait for that, or it moves them afterwards.
+        cursor.execute(_HOLD_CUSTOMERS)
         cursor.execute(
             _SEED,
             {
@@ -169,8 +176,8 @@ def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
     record_query(
         "forecast_created",
         "forecast",
-        f"SELECT line.id::text, {_LABEL}, jsonb_build_object('status', jsonb_build_array(null, line.status), "
-        f"'live', jsonb_build_array(null, line.live)) {_LABELLED} WHERE line.cycle_id = %s",
+        f"SELECT line.id::text, {LABEL}, jsonb_build_object('status', jsonb_build_array(null, line.status), "
+        f"'live', jsonb_build_array(null, line.live)) {LABELLED} WHERE line.cycle_id = %s",
         [cycle.pk],
     )
     record_query(
@@ -208,8 +215,8 @@ def close_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
     record_query(
         "forecast_updated",
         "forecast",
-        f"SELECT line.id::text, {_LABEL}, jsonb_build_object('status', jsonb_build_array(late.status, 'missed')) "
-        f"{_LABELLED} JOIN unnest(%s::bigint[], %s::text[]) AS late(id, status) ON late.id = line.id",
+        f"SELECT line.id::text, {LABEL}, jsonb_build_object('status', jsonb_build_array(late.status, 'missed')) "
+        f"{LABELLED} JOIN unnest(%s::bigint[], %s::text[]) AS late(id, status) ON late.id = line.id",
         [[line for line, _ in missed], [status for _, status in missed]],
     )
     counts: dict[int, dict[str, int]] = {}

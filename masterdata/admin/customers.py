@@ -151,6 +151,7 @@ class CustomerAdmin(admin.ModelAdmin):
                 "opts": self.model._meta,
                 "customers": queryset.select_related("sales_rep"),
                 "form": form,
+                "follows": services.what_follows(queryset.values_list("pk", flat=True)),
                 "selected": helpers.ACTION_CHECKBOX_NAME,
                 "media": self.media,
             },

@@ -24,6 +24,7 @@ from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line, Snapshot
 from forecasts.services import Adjustment, LineEdit, LineRef
 from masterdata.models import Customer, CustomerAlias, ImportRun, MatrixEntry, Price, Product
+from masterdata.services import assign_customers
 from sop_portal.lib.errors import Conflict, DomainError
 from tests.factories import (
     answer,
@@ -245,6 +246,95 @@ def test_publishing_against_adjusting(world):
     assert Cycle.objects.get(pk=world.cycle.pk).status == "archived"
     assert final.quantity == line.quantity
     assert (line.quantity[0], line.status) == ((5, "submitted") if refusals(answers) else (9, "approved"))
+
+
+def given_away(world):
+    """What holds after every race: lines, customer and denominators tell of the same rep."""
+    customer = Customer.objects.get()
+    owners = set(Line.objects.filter(cycle=world.cycle).values_list("owner", flat=True))
+    shares = dict(Participant.objects.filter(cycle=world.cycle).values_list("rep", "lines_expected"))
+    live = Line.objects.filter(cycle=world.cycle, live=True).count()
+    return customer.sales_rep_id, owners, {rep: lines for rep, lines in shares.items() if lines}, live
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_customer_given_away_against_saves_of_the_former_rep(world, turn):
+    """Each save is kept whole, before the lines went, or refused; woken lines count for whoever owns them in the end."""
+    other = make_user("sales_rep")
+    lines = [*world.live, *world.dormant]
+    saves = [
+        acts_as(world.rep, services.set_cells, world.cycle.pk, [LineEdit(line.pk, line.revision, {JAN: Decimal(n)})])
+        for n, line in enumerate(lines, start=11)
+    ]
+    give = acts_as(world.admin, assign_customers, [Customer.objects.get().pk], other)
+    answers = at_once(*saves[:4], give, *saves[4:])
+    refused = refusals(answers)
+    assert all("no such line among yours" in refusal.detail for refusal in refused)
+    kept = [n for n, line in enumerate(lines, start=11) if Line.objects.get(pk=line.pk).quantity[0] == n]
+    assert len(kept) == len(saves) - len(refused)
+    rep, owners, shares, live = given_away(world)
+    assert (rep, owners, shares) == (other.pk, {other.pk}, {other.pk: live})
+
+
+def test_two_admins_give_one_customer_to_two_reps(world):
+    reps = [make_user("sales_rep") for _ in range(2)]
+    customer = Customer.objects.get()
+    answers = at_once(*[acts_as(world.admin, assign_customers, [customer.pk], rep) for rep in reps])
+    assert refusals(answers) == []
+    rep, owners, shares, live = given_away(world)
+    assert rep in {rep.pk for rep in reps}
+    assert (owners, shares) == ({rep}, {rep: live})
+
+
+def test_two_customers_swapped_between_reps_at_once():
+    """Both need both denominators; neither waits for the other for ever."""
+    admin, reps = make_user("admin"), [make_user("sales_rep") for _ in range(2)]
+    entries = [make_entry(make_customer(sales_rep=rep)) for rep in reps for _ in range(2)]
+    for entry in entries:
+        make_actual(entry, dt.date(2026, 12, 1))
+    cycle = open_cycle(by=admin)
+    customers = [entry.customer for entry in entries]
+    swap = [
+        acts_as(admin, assign_customers, [customer.pk], reps[0] if customer.sales_rep_id == reps[1].pk else reps[1])
+        for customer in customers
+    ]
+    assert refusals(at_once(*swap)) == []
+    for line in Line.objects.select_related("customer"):
+        assert line.owner_id == line.customer.sales_rep_id
+    assert set(Participant.objects.filter(cycle=cycle).values_list("lines_expected", flat=True)) == {2}
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_customer_given_away_while_the_cycle_closes(world, turn):
+    """The lines went before the cycle closed, and the counts kept at closing say so, or they stay for ever."""
+    other = make_user("sales_rep")
+    give = acts_as(world.admin, assign_customers, [Customer.objects.get().pk], other)
+    close = acts_as(world.admin, cycles.close_cycle, world.cycle.pk)
+    assert refusals(at_once(*((give, close) if turn % 2 else (close, give)))) == []
+    rep, owners, shares, live = given_away(world)
+    assert rep == other.pk
+    (owner,) = owners
+    assert owner in (world.rep.pk, other.pk) and shares == {owner: live}
+    counts = Participant.objects.get(cycle=world.cycle, rep=owner).counts_at_close
+    assert counts == {"missed": live}
+
+
+@pytest.mark.parametrize("turn", range(6))
+def test_a_customer_given_away_while_a_cycle_opens(turn):
+    """Whoever comes first, every line of the new cycle belongs to the customer's rep."""
+    admin, other = make_user("admin"), make_user("sales_rep")
+    customers = [make_customer(sales_rep=make_user("sales_rep")) for _ in range(5)]
+    for customer in customers:
+        make_actual(make_entry(customer), dt.date(2026, 12, 1))
+    draft = make_cycle(by=admin)
+    give = acts_as(admin, assign_customers, [customer.pk for customer in customers[1:4]], other)
+    opened = acts_as(admin, cycles.open_cycle, draft.pk)
+    assert refusals(at_once(*((give, opened) if turn % 2 else (opened, give)))) == []
+    lines = list(Line.objects.filter(cycle=draft).select_related("customer"))
+    assert len(lines) == 5
+    assert all(line.owner_id == line.customer.sales_rep_id for line in lines)
+    shares = dict(Participant.objects.filter(cycle=draft).values_list("rep", "lines_expected"))
+    assert shares[other.pk] == 3 and sum(shares.values()) == 5
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Writes of master data that are more than saving one row."""
+"""Who serves which customer."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 from django.db import transaction
 
 from masterdata.models import Customer
-from masterdata.signals import customers_assigned
+from masterdata.services.access import require
+from masterdata.signals import assignment_asked, customers_assigned
 from sop_portal.accounts.models import User
-from sop_portal.lib.errors import NotAllowed, Refused
+from sop_portal.lib.errors import Refused
 
 # What makes a sales rep; the permission belongs to lines, which stand above master data.
 FORECASTS = "forecasts.edit_own_lines"
@@ -30,21 +31,30 @@ def not_a_rep(person: Any) -> str:
 def assign_customers(customer_ids: Iterable[int], rep: Any, by: Any) -> list[Customer]:
     """Give customers to another sales rep, or to nobody when `rep` is None; all of them or none.
 
+    What hangs on them follows in the same transaction, by `customers_assigned`: their lines of an open cycle.
     Returns those whose rep changed, in the order of their keys. Raises Refused for a rep who is not active or may not
     forecast, and for customers that do not exist; NotAllowed without the permission.
     """
-    if not by.has_perm("masterdata.change_customer"):
-        raise NotAllowed("Only an S&OP admin assigns customers to reps.")
+    require(by, "change_customer", "Only an S&OP admin assigns customers to reps.")
     if sentence := not_a_rep(rep):
         raise Refused({"rep": sentence})
     wanted = set(customer_ids)
-    customers = list(Customer.objects.filter(pk__in=wanted).select_for_update().order_by("pk"))
+    # Not the keys: lines and actuals that point at these customers may be written meanwhile.
+    customers = list(Customer.objects.filter(pk__in=wanted).select_for_update(no_key=True).order_by("pk"))
     if len(customers) != len(wanted):
         raise Refused({"customers": "Some of these customers do not exist any more; reload the list."})
     changed = [customer for customer in customers if customer.sales_rep_id != (rep.pk if rep else None)]
+    if not changed:
+        return []
+    ids = [customer.pk for customer in changed]
+    Customer.objects.filter(pk__in=ids).update(sales_rep=rep)
     for customer in changed:
         customer.sales_rep = rep
-    Customer.objects.bulk_update(changed, ["sales_rep"])
-    if changed:
-        customers_assigned.send(sender=Customer, customer_ids=[customer.pk for customer in changed], rep=rep, by=by)
+    customers_assigned.send(sender=Customer, customer_ids=ids, rep=rep, by=by)
     return changed
+
+
+def what_follows(customer_ids: Iterable[int]) -> list[str]:
+    """Sentences about what else would move with these customers, for the page that asks whom to give them."""
+    answers = assignment_asked.send(sender=Customer, customer_ids=list(customer_ids))
+    return [sentence for _, sentence in answers if sentence]
