@@ -12,10 +12,12 @@ from django.db.models import Exists, OuterRef, Q, Subquery, Sum
 
 from cycles.models import Cycle, Participant
 from forecasts.figures import HANDED_IN
-from forecasts.models import Line, QuantitySource, Snapshot
+from forecasts.metrics import revenue
+from forecasts.models import Line
 from forecasts.services.moves import Problem, problems
 from forecasts.services.opening import LOOK_BACK, sold_since
 from forecasts.services.writing import closed_sentence, require_input
+from forecasts.versus import earlier_plans
 from masterdata.models import Actual, Customer
 from masterdata.models.customers import SqlNow
 from sop_portal.lib import periods
@@ -39,8 +41,8 @@ _NEEDED = (
 class Row:
     """One line of the grid with what stands beside its cells.
 
-    average, last12: what was sold, in the unit that is shown. earlier: the sum of the plan the cycle started from over
-    the mandatory months where `covered` is true; None when nothing was carried over.
+    All in the unit that is shown. average, last12: what was sold. earlier: what the plan the cycle started from held over
+    the mandatory months where `covered` is true; change: the line against it. None when nothing was carried over.
     """
 
     line: Line
@@ -49,6 +51,7 @@ class Row:
     average: Decimal | None = None
     last12: Decimal | None = None
     earlier: Decimal | None = None
+    change: Decimal | None = None
     covered: tuple[bool, ...] = ()
 
     @property
@@ -235,32 +238,13 @@ def _add_sold(user: Any, grid: Grid) -> None:
 
 
 def _add_earlier(grid: Grid) -> None:
-    """The sum of what each line was prefilled with from an earlier plan, over the mandatory months it covered."""
-    mandatory = grid.cycle.mandatory
-    lines = {row.line.pk: row for row in grid.all_rows}
-    snapshots = (
-        Snapshot.objects.filter(line__in=list(lines), event=Snapshot.Event.OPEN)
-        .order_by("line_id", "-pk")
-        .distinct("line_id")
-        .values_list("line_id", "quantity", "quantity_source", "unit_price")
-    )
-    for line_id, quantity, source, price in snapshots:
-        covered = tuple(letter == QuantitySource.CARRIED.value for letter in source[:mandatory])
-        if not any(covered):
-            continue
-        row = lines[line_id]
-        row.covered = covered
-        row.earlier = _sum(
-            q * ((p or 0) if grid.show == REVENUE else 1)
-            for q, p, known in zip(quantity[:mandatory], price[:mandatory], covered, strict=True)
-            if known and q is not None
-        )
-
-
-def now_where_covered(row: Row, show: str) -> Decimal:
-    """The line's sum over the months that the earlier plan covered, to compare with `row.earlier`."""
-    cells = zip(shown_values(row.line, QUANTITY if show == PRICE else show), row.covered, strict=False)
-    return _sum(value for value, known in cells if known)
+    show = QUANTITY if grid.show == PRICE else grid.show
+    rows = {row.line.pk: row for row in grid.all_rows}
+    for line_id, plan in earlier_plans(rows, grid.cycle.mandatory).items():
+        row = rows[line_id]
+        row.covered = plan.covered
+        row.earlier = plan.money if show == REVENUE else plan.sum(plan.quantity)
+        row.change = plan.sum(shown_values(row.line, show)) - row.earlier
 
 
 def shown_values(line: Line, show: str) -> list[Decimal | None]:
@@ -269,10 +253,7 @@ def shown_values(line: Line, show: str) -> list[Decimal | None]:
         return line.quantity
     if show == PRICE:
         return line.unit_price
-    return [
-        None if q is None or (p is None and q) else q * (p or 0)
-        for q, p in zip(line.quantity, line.unit_price, strict=True)
-    ]
+    return revenue(line.quantity, line.unit_price)
 
 
 def next_total(line: Line, show: str) -> Decimal:
@@ -313,14 +294,13 @@ def _total(uom: str, rows: Sequence[Row], grid: Grid) -> Total:
     cells: list[Decimal | None] = [_sum(values[n] for values in shown) for n in range(grid.cycle.horizon)]
     if grid.show == PRICE:
         cells = [_average_price(rows, n, money) for n, money in enumerate(cells)]
-    compared = [row for row in rows if row.earlier is not None]
-    change = _sum(now_where_covered(row, grid.show) for row in compared) - _sum(row.earlier for row in compared)
+    changes = [row.change for row in rows if row.change is not None]
     return Total(
         uom,
         _sum(row.average for row in rows),
         _sum(row.last12 for row in rows),
         _sum(next_total(row.line, grid.show) for row in rows),
-        change if compared else None,
+        _sum(changes) if changes else None,
         cells,
     )
 

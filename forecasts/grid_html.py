@@ -247,10 +247,9 @@ def _change_cell(direction: str, text: str) -> SafeString:
 
 
 def _change(row: Row, layout: _Layout) -> SafeString:
-    if row.earlier is None or not row.line.live:
+    if row.change is None or not row.line.live:
         return _change_cell("flat", "new" if row.line.live else "")
-    change = grids.now_where_covered(row, layout.show) - row.earlier
-    return _change_cell(formats.direction(change), formats.signed(number(change, layout.side)))
+    return _change_cell(formats.direction(row.change), formats.signed(number(row.change, layout.side)))
 
 
 def _cells(layout: _Layout, row: Row) -> Iterable[SafeString]:

@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from audit.models import TrackedQuerySet
 from cycles.models import HORIZON, Cycle
+from forecasts.reasons import Reason
 from masterdata.models import Customer, Delegation, Product
 from masterdata.models.customers import served_by
 from sop_portal.lib import periods
@@ -210,6 +211,11 @@ class Line(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer} · {self.product} · {self.cycle}"
+
+    @property
+    def reason(self) -> Reason:
+        """Why the line changed much, as the person who handed it in said."""
+        return Reason.kept(self.change_reason)
 
     def can_move_to(self, status: str) -> bool:
         """Whether the table of moves allows `status` next."""

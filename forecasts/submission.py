@@ -1,6 +1,8 @@
-"""What stands on the summary before submitting: which lines can go, which cannot and why, and what they add up to."""
+"""What stands on the summary before submitting: which lines can go, which cannot and why, what they add up to, and for
+which of them a reason is asked."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -10,14 +12,19 @@ from django.http import Http404, QueryDict
 from django.urls import reverse
 
 from cycles.models import Cycle
-from forecasts.grid import REVENUE, next_total
+from forecasts.grid import REVENUE, next_total, shown_values
 from forecasts.models import Line
+from forecasts.reasons import Reason
 from forecasts.services import LineEdit, LineRef, problems, set_cells
 from forecasts.services.moves import Problem
+from forecasts.versus import Earlier, earlier_plans
 from masterdata.models import Customer
 from sop_portal.lib import periods
 
 MAX_ID_DIGITS = 18
+# For so many of the largest changes a reason is asked.
+ASKED = 5
+_REASON = re.compile(rf"(?:why|words)-([1-9][0-9]{{0,{MAX_ID_DIGITS - 1}}})")
 
 
 @dataclass
@@ -44,6 +51,8 @@ class Candidate:
     line: Line
     problems: list[Problem] = field(default_factory=list)
     chosen: bool = True
+    earlier: Earlier | None = None
+    reason: Reason = field(default_factory=Reason)
 
     @property
     def reference(self) -> str:
@@ -57,6 +66,13 @@ class Candidate:
     @property
     def money(self) -> Decimal:
         return next_total(self.line, REVENUE)
+
+    @property
+    def change(self) -> Decimal | None:
+        """The money against the last plan over the months it covered; None for a line that plan did not hold."""
+        if self.earlier is None:
+            return None
+        return self.earlier.sum(shown_values(self.line, REVENUE)) - self.earlier.money
 
     @property
     def blanks(self) -> list[Problem]:
@@ -92,12 +108,16 @@ class Candidate:
 
 @dataclass
 class Summary:
-    """The lines by what can be done with them, and the sums of those that are ready."""
+    """The lines by what can be done with them, and the sums of those that are ready.
+
+    asked: those among the ready ones for which the person may give a reason, the largest change first.
+    """
 
     ready: list[Candidate]
     blocked: list[Candidate]
     submitted: list[Candidate]
     approved: int
+    asked: list[Candidate] = field(default_factory=list)
 
     @property
     def blanks(self) -> int:
@@ -107,6 +127,12 @@ class Summary:
     @property
     def money(self) -> Decimal:
         return sum((item.money for item in self.ready), Decimal(0))
+
+    @property
+    def change(self) -> Decimal | None:
+        """The ready lines against the last plan; None when it held none of them."""
+        changes = [item.change for item in self.ready if item.change is not None]
+        return sum(changes, Decimal(0)) if changes else None
 
     @property
     def quantities(self) -> dict[str, Decimal]:
@@ -142,8 +168,13 @@ def scope_of(user: Any, cycle: Cycle, query: QueryDict) -> Scope:
     return Scope(cycle, lines)
 
 
-def summary(user: Any, scope: Scope, chosen: set[int] | None = None) -> Summary:
-    """The lines of the scope sorted by what can be done. chosen: the lines ticked when the form came back."""
+def summary(
+    user: Any, scope: Scope, chosen: set[int] | None = None, typed: Mapping[int, Reason] | None = None
+) -> Summary:
+    """The lines of the scope sorted by what can be done.
+
+    chosen, typed: the lines ticked and the reasons given when the form came back.
+    """
     rows = (
         scope.lines.select_related("product", "customer")
         .defer("baseline", "baseline_low", "baseline_high")
@@ -164,7 +195,33 @@ def summary(user: Any, scope: Scope, chosen: set[int] | None = None) -> Summary:
             submitted.append(Candidate(line))
         else:
             approved += line.status == Line.Status.APPROVED
-    return Summary(ready, blocked, submitted, approved)
+    plans = earlier_plans([line.pk for line in rows], scope.cycle.mandatory)
+    for item in ready:
+        item.earlier = plans.get(item.line.pk)
+        item.reason = (typed or {}).get(item.line.pk, Reason.kept(item.line.change_reason))
+    return Summary(ready, blocked, submitted, approved, _asked(scope.cycle, ready))
+
+
+def _asked(cycle: Cycle, ready: Sequence[Candidate]) -> list[Candidate]:
+    """The lines whose money changed most against the last plan, and those that have a reason already.
+
+    A line that the last plan did not hold changed by all it is worth. Before the first plan nothing is a change.
+    """
+    before = Cycle.objects.filter(first_period__lt=cycle.first_period).exclude(status=Cycle.Status.DRAFT).exists()
+    changed = sorted((item for item in ready if _moved(item)), key=lambda item: (-_moved(item), item.line.pk))
+    asked = changed[:ASKED] if before else []
+    known = {item.line.pk for item in asked}
+    return asked + [item for item in ready if item.reason and item.line.pk not in known]
+
+
+def _moved(item: Candidate) -> Decimal:
+    return abs(item.money if item.change is None else item.change)
+
+
+def read_reasons(data: QueryDict) -> dict[int, Reason]:
+    """The reasons of a form by line, not checked yet: a field why-<line> and a field words-<line> each."""
+    ids = {int(match[1]) for name in data if (match := _REASON.fullmatch(name))}
+    return {pk: Reason.typed(data.get(f"why-{pk}", ""), data.get(f"words-{pk}", "")) for pk in ids}
 
 
 def answer_zero(scope: Scope, refs: Iterable[LineRef], *, by: Any) -> int:

@@ -30,6 +30,7 @@ from cycles.models import Cycle
 from forecasts import services
 from forecasts.excel.legacy_runs import label_of
 from forecasts.models import Line
+from forecasts.reasons import Reason
 from forecasts.services.writing import past_the_guard
 from masterdata.models import Customer, Delegation, ImportRun
 from sop_portal.accounts.models import User
@@ -112,7 +113,8 @@ class TestRowsOfOthers:
         )
         with acting(world.rep, source="web"):
             services.set_cells(world.cycle.pk, [edit], by=world.rep)
-            services.submit_lines(world.cycle.pk, [ref(world.line)], by=world.rep, change_reason="CANARY reason")
+            reasons = {world.line.pk: Reason.typed("", "CANARY reason")}
+            services.submit_lines(world.cycle.pk, [ref(world.line)], by=world.rep, reasons=reasons)
         return world
 
     LEAKS = re.compile(rb"CANARY|canary@|8,?642\.97|864,?297|753,?951|1,?357\.91")
@@ -604,7 +606,8 @@ class TestMarkup:
         world.dormant_line = Line.objects.get(customer=world.customer, product=world.dormant)
         answer(world.line, 5)
         with acting(world.rep, source="web"):
-            services.submit_lines(world.cycle.pk, [ref(world.line)], by=world.rep, change_reason=NASTY)
+            reasons = {world.line.pk: Reason.typed("", NASTY)}
+            services.submit_lines(world.cycle.pk, [ref(world.line)], by=world.rep, reasons=reasons)
         decided("return", [world.line], world.manager, comment=f"Look {NASTY}")
         with acting(world.admin, source="web"):
             world.run = ImportRun.objects.create(

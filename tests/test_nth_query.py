@@ -17,6 +17,7 @@ from forecasts import services
 from forecasts.excel import legacy_runs
 from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line
+from forecasts.reasons import Reason
 from forecasts.services import Adjustment, LineEdit
 from masterdata.models import ImportRun
 from masterdata.services import assign_customers
@@ -128,7 +129,8 @@ def _set_cells_on_behalf(world):
 
 def _submit(world):
     lines = refs(world)
-    return world.rep, lambda: services.submit_lines(world.cycle.pk, lines, by=world.rep, change_reason="New store")
+    reasons = {lines[0].line_id: Reason("new store")}
+    return world.rep, lambda: services.submit_lines(world.cycle.pk, lines, by=world.rep, reasons=reasons)
 
 
 def _submitted(world):

@@ -13,6 +13,7 @@ from forecasts.demo.company import Company
 from forecasts.demo.habits import fill_in, habit_of
 from forecasts.demo.words import REASONS, REJECTIONS, RETURNS
 from forecasts.models import Line
+from forecasts.reasons import Reason
 from sop_portal.accounts.models import User
 from sop_portal.lib.clock import portal_now
 
@@ -22,7 +23,7 @@ PROGRESS = (
     WORKING, WAITING, APPROVED, REJECTED, IDLE, WAITING, WORKING, APPROVED, IDLE, WAITING, WORKING, IDLE,
 )  # fmt: skip
 _DAYS_LEFT = 4
-_REASON = next(reason for reason in REASONS if reason)
+_REASON = Reason.kept(next(reason for reason in REASONS if reason))
 
 
 def open_present(company: Company) -> Cycle:
@@ -98,7 +99,8 @@ class _Rep:
         if not lines:
             return
         with acting(self.rep, source="command"):
-            services.submit_lines(self.cycle.pk, _refs(lines[:2]), by=self.rep, change_reason=_REASON)
+            told = {line.pk: _REASON for line in lines[:2]}
+            services.submit_lines(self.cycle.pk, _refs(lines[:2]), by=self.rep, reasons=told)
             services.submit_lines(self.cycle.pk, _refs(lines[2:]), by=self.rep)
         submitted: dict[Any, int] = dict(
             Line.objects.filter(pk__in=[line.pk for line in lines]).values_list("pk", "revision")

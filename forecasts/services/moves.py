@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import CharField, F, Func, JSONField, Value
+from django.db.models.functions import Cast, Coalesce
 
 from audit.services import Event, record_many
 from cycles.models import Cycle
 from forecasts.models import Line, QuantitySource, Snapshot
+from forecasts.reasons import Reason
 from forecasts.services.values import Change, LineEdit, apply_edit, check_edit, stale_lines
 from forecasts.services.writing import (
     cell_label,
@@ -219,18 +221,25 @@ def _comment(text: str, *, required: str = "") -> str:
 
 
 @transaction.atomic
-def submit_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, change_reason: str = "") -> list[Line]:
+def submit_lines(
+    cycle_id: int, refs: Iterable[LineRef], *, by: Any, reasons: Mapping[int, Reason] | None = None
+) -> list[Line]:
     """Hand in lines: all of them or none. Lines that `by` already submitted are left as they are.
 
+    reasons: line -> why it changed much; a line that is not named keeps the reason it has.
     Raises Conflict after the deadline or close, Refused with position -> sentence naming line and month.
     """
+    reasons = reasons or {}
     cycle, found, now, refused = _read(cycle_id, refs, Line.objects.editable_by(by), by)
     require_input(cycle, [line for _, _, line in found], now)
 
     def check(line: Line) -> str:
         if not line.live:
             return f"{line_label(line)} has no forecast; enter a quantity before submitting it."
-        return " ".join(problem.sentence for problem in problems(line))
+        sentences = [problem.sentence for problem in problems(line)]
+        if line.pk in reasons and (sentence := reasons[line.pk].problem):
+            sentences.append(f"{line_label(line)}: {sentence}")
+        return " ".join(sentences)
 
     moving = _sort(
         SUBMIT,
@@ -239,19 +248,35 @@ def submit_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any, change_reas
         done=lambda line: line.status == Status.SUBMITTED and line.submitted_by_id == by.pk,
         check=check,
     )
+    lines = [line for _, line in moving]
+    given = {line.pk: str(reasons[line.pk]) for line in lines if line.pk in reasons}
+    told: dict[str, Any] = {"change_reason": _by_line(given, "change_reason")} if given else {}
     return _write(
         SUBMIT,
-        [line for _, line in moving],
+        lines,
         by=by,
         now=now,
-        comment=_comment(change_reason),
+        changes={
+            line.pk: {"change_reason": [line.change_reason, given[line.pk]]}
+            for line in lines
+            if line.change_reason != given.get(line.pk, line.change_reason)
+        },
         submitted_by=by,
         submitted_at=now,
         decided_by=None,
         decided_at=None,
         decision_comment="",
-        change_reason=normal(change_reason)[:200],
+        **told,
     )
+
+
+def _by_line(texts: Mapping[int, str], column: str) -> Coalesce:
+    """A text for each line named, whatever their number, as one parameter; the others keep their `column`."""
+    found = Func(
+        Value(dict(texts), JSONField()), Cast("pk", CharField()), function="jsonb_extract_path_text",
+        output_field=CharField(),
+    )  # fmt: skip
+    return Coalesce(found, F(column))
 
 
 @transaction.atomic

@@ -155,17 +155,22 @@ def write_cells(lines: Sequence[Line], *, by: Any, now: dt.datetime) -> None:
 _SNAPSHOT = """
 INSERT INTO forecasts_snapshot (line_id, event, status, live, risk_class, quantity, quantity_source, unit_price,
                                 price_source, owner_id, actor_id, comment, at)
-SELECT id, %s, status, live, risk_class, quantity, quantity_source, unit_price, price_source, owner_id, %s, %s, %s
+SELECT id, %s, status, live, risk_class, quantity, quantity_source, unit_price, price_source, owner_id, %s,
+       CASE %s WHEN 'submit' THEN change_reason ELSE %s END, %s
   FROM forecasts_line WHERE """
 
 
 def take_snapshots(line_ids: Sequence[int], event: str, *, by: Any, now: dt.datetime, comment: str = "") -> None:
-    """Copy the cells of the lines, as they stand in the database now, in one statement."""
+    """Copy the cells of the lines, as they stand in the database now, in one statement.
+
+    What was handed in keeps the reason of its change as its comment.
+    """
+    values = [event, by.pk if by else None, event, comment, now, list(line_ids)]
     with connection.cursor() as cursor:
-        cursor.execute(f"{_SNAPSHOT} id = ANY(%s)", [event, by.pk if by else None, comment, now, list(line_ids)])
+        cursor.execute(f"{_SNAPSHOT} id = ANY(%s)", values)
 
 
 def snapshot_cycle(cycle: Cycle, event: str, *, by: Any, now: dt.datetime) -> None:
     """The same for every line of a cycle."""
     with connection.cursor() as cursor:
-        cursor.execute(f"{_SNAPSHOT} cycle_id = %s", [event, by.pk if by else None, "", now, cycle.pk])
+        cursor.execute(f"{_SNAPSHOT} cycle_id = %s", [event, by.pk if by else None, event, "", now, cycle.pk])

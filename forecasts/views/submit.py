@@ -1,7 +1,5 @@
 """Handing in: the summary before it, submitting, answering blanks with 0, and taking lines back."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
@@ -13,6 +11,7 @@ from cycles.models import Cycle
 from forecasts import submission
 from forecasts.forms import line_refs, whole_number
 from forecasts.grid_json import MAX_ID
+from forecasts.reasons import LONGEST, Why
 from forecasts.services import recall_lines, submit_lines
 from sop_portal.lib.errors import Conflict, DomainError, Refused
 
@@ -31,9 +30,9 @@ def submit(request: HttpRequest, cycle_pk: int) -> HttpResponse:
             answered = submission.answer_zero(scope, refs, by=request.user)
             messages.success(request, f"{answered:,} blank cell{'' if answered == 1 else 's'} answered with 0.")
             return HttpResponseRedirect(request.get_full_path())
-        moved = submit_lines(cycle.pk, refs, by=request.user)
+        moved = submit_lines(cycle.pk, refs, by=request.user, reasons=submission.read_reasons(request.POST))
     except (Conflict, Refused) as refusal:
-        return _page(request, scope, refusal, {ref.line_id for ref in _chosen(request.POST)})
+        return _page(request, scope, refusal)
     messages.success(
         request,
         f"{_said(len(moved), 'submitted')} Your manager sees them now." if moved else "Nothing was left to submit.",
@@ -41,19 +40,24 @@ def submit(request: HttpRequest, cycle_pk: int) -> HttpResponse:
     return HttpResponseRedirect(scope.back_url)
 
 
-def _chosen(data: QueryDict) -> list[Any]:
+def _chosen(data: QueryDict) -> set[int]:
     try:
-        return line_refs(data.getlist("line"))
+        return {ref.line_id for ref in line_refs(data.getlist("line"))}
     except Refused:
-        return []
+        return set()
 
 
-def _page(
-    request: HttpRequest, scope: submission.Scope, refusal: DomainError | None = None, chosen: set[int] | None = None
-) -> HttpResponse:
+def _page(request: HttpRequest, scope: submission.Scope, refusal: DomainError | None = None) -> HttpResponse:
+    """The summary; after a refusal with the ticks and the reasons of the form."""
+    sent = request.POST if refusal and request.POST.get("act") != "zero" else None
+    found = submission.summary(
+        request.user, scope, None if sent is None else _chosen(sent), submission.read_reasons(sent or QueryDict())
+    )
     context = {
         "scope": scope,
-        "summary": submission.summary(request.user, scope, chosen),
+        "summary": found,
+        "whys": Why.choices,
+        "longest": LONGEST,
         "refusal": refusal,
         "sentences": list(dict.fromkeys(refusal.lines.values()))
         if isinstance(refusal, Refused) and refusal.lines

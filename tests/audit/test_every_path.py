@@ -114,7 +114,7 @@ def all_told(person: Any, source: str, *, on_behalf_of: Any = None, lines_come: 
 
 SECRET = {"password"}
 # What a person says with a move is told as its comment.
-SAID = {"decision_comment", "change_reason"}
+SAID = {"decision_comment"}
 
 
 @pytest.fixture
@@ -149,6 +149,14 @@ def test_pages(world):
             "unit_price": {"2027-02": "9"},
         }
         assert admin.post(save, json.dumps({"edits": [edit]}), content_type="application/json").status_code == 200
+    pairs = [f"{line.pk}:{ref(line).revision}" for line in (first, second)]
+    with all_told(world.rep, "web"):
+        form = {"line": pairs, f"why-{first.pk}": "price", f"words-{first.pk}": "New list from May"}
+        assert rep.post(reverse("forecasts:submit", args=[world.cycle.pk]), form).status_code == 302
+    pairs = [f"{line.pk}:{ref(line).revision}" for line in (first, second)]
+    with all_told(world.rep, "web"):
+        recall = reverse("forecasts:recall", args=[world.cycle.pk])
+        assert rep.post(recall, {"line": pairs}).status_code == 302
     submitted([first, second], 7)
     for act in ("approve", "return"):
         with all_told(world.manager, "web"):

@@ -10,6 +10,7 @@ from audit.context import acting
 from cycles.services import legacy_cycle
 from forecasts import queue, services
 from forecasts.models import Line
+from forecasts.reasons import Reason
 from tests.factories import answer, make_actual, make_customer, make_cycle, make_entry, make_user, open_cycle, ref
 from tests.world import COMMENT, close, count_queries, decided, make_world, publish, submitted
 
@@ -138,7 +139,8 @@ def test_a_row_shows_history_change_and_reason(client, world):
             {dt.date(2027, 3, 1): Decimal("12.5")}, notes="New shelf from March.",
         )  # fmt: skip
         services.set_cells(following.pk, [edit], by=world.rep)
-        services.submit_lines(following.pk, [ref(line)], by=world.rep, change_reason="new store")
+        reasons = {line.pk: Reason("new store", "Opens in May")}
+        services.submit_lines(following.pk, [ref(line)], by=world.rep, reasons=reasons)
     client.force_login(world.manager)
     page = client.get(REVIEW)
     (row,) = page.context["rows"]
@@ -149,7 +151,12 @@ def test_a_row_shows_history_change_and_reason(client, world):
     # 1,440 at 10 and 120 of them 2.5 dearer, against 1,200 at 10.
     assert row.line.money_change == Decimal(2700)
     assert row.price_change == "10.00 to 12.50 from Mar 2027"
-    assert "new store" in text(page) and "New shelf from March." in text(page) and "+20 %" in text(page)
+    assert (
+        "new store" in text(page)
+        and "Opens in May" in text(page)
+        and "New shelf from March." in text(page)
+        and "+20 %" in text(page)
+    )
 
 
 def publish_with(world, quantity):

@@ -57,6 +57,12 @@ def money_compact(value: formats.Number) -> str:
 
 
 @register.filter
+def change_money0(value: formats.Number) -> str:
+    """A signed amount without cents: "+$ 1,235"."""
+    return formats.signed(money0(value))
+
+
+@register.filter
 def change_compact(value: formats.Number) -> str:
     """A large signed number: "+37.4 k"."""
     return formats.signed(formats.compact(value))

@@ -1,0 +1,42 @@
+"""What the lines of a cycle held in the plan before it: the figures behind "vs last cycle"."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from forecasts.metrics import Numbers, revenue
+from forecasts.models import QuantitySource, Snapshot
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A line in the earlier plan; `covered` says which of the mandatory months that plan reached."""
+
+    covered: tuple[bool, ...]
+    quantity: Numbers
+    unit_price: Numbers
+
+    @property
+    def money(self) -> Decimal:
+        return self.sum(revenue(self.quantity, self.unit_price))
+
+    def sum(self, values: Iterable[Decimal | None]) -> Decimal:
+        """The sum of sixteen values over the covered months; blanks count as nothing."""
+        pairs = zip(values, self.covered, strict=False)
+        return sum((value for value, known in pairs if known and value is not None), Decimal(0))
+
+
+def earlier_plans(line_ids: Iterable[int], mandatory: int) -> dict[int, Earlier]:
+    """Line -> what an earlier plan gave it when its cycle opened; lines that no plan reached are missing."""
+    snapshots = (
+        Snapshot.objects.filter(line__in=list(line_ids), event=Snapshot.Event.OPEN)
+        .order_by("line_id", "-pk")
+        .distinct("line_id")
+        .values_list("line_id", "quantity", "quantity_source", "unit_price")
+    )
+    found = {}
+    for line_id, quantity, source, price in snapshots:
+        covered = tuple(letter == QuantitySource.CARRIED.value for letter in source[:mandatory])
+        if any(covered):
+            found[line_id] = Earlier(covered, quantity, price)
+    return found
