@@ -11,11 +11,15 @@ from django.db.models import Count, Max
 
 from audit.services import record_query
 from cycles.models import Cycle, Participant
-from forecasts.models import Line, Snapshot
+from forecasts.models import NONE, Line, PriceSource, Snapshot
 from forecasts.plan import PLAN_CELLS, plan_parameters
 from forecasts.services.writing import past_the_guard, snapshot_cycle
 from masterdata.models import Actual
 from sop_portal.lib import periods
+
+# Prices that are carried over; the letters of the others, which the next cycle works out anew.
+_CARRIED = {PriceSource.ENTERED, PriceSource.UPLOADED, PriceSource.API, PriceSource.CARRIED}
+_DERIVED = "".join(source.value for source in PriceSource if source not in _CARRIED)
 
 # Months of actuals that tell a live line from a dormant one.
 LOOK_BACK = 12
@@ -101,9 +105,8 @@ WITH newest AS MATERIALIZED (
                         FROM unnest(monthly_price.prices) WITH ORDINALITY AS u(p, n))
            END AS price_source,
            source.unit_price AS old_price,
-           -- Only a price a person gave is carried, and it stays a carried one.
-           regexp_replace(coalesce(substr(source.price_source, 1 + source.moved), ''), '[^euac]', '-', 'g')
-               AS given_price,
+           -- Only a price a person gave is carried, and it stays a carried one; the other letters become blanks.
+           translate(coalesce(substr(source.price_source, 1 + source.moved), ''), %(derived)s, %(blanks)s) AS given_price,
            sold.customer_id IS NOT NULL OR coalesce(0 < ANY (source.quantity[1 + source.moved:16]), false) AS live
       FROM entry
       LEFT JOIN source USING (customer_id, product_id)
@@ -120,13 +123,13 @@ SELECT %(cycle)s, customer_id, product_id, sales_rep_id, 'draft', live, risk_cla
             WHEN array_position(quantity[1:16 - moved], NULL) IS NULL THEN repeat('c', 16 - moved) || repeat('-', moved)
             ELSE (SELECT string_agg(CASE WHEN q IS NULL THEN '-' ELSE 'c' END, '' ORDER BY n)
                     FROM unnest(quantity) WITH ORDINALITY AS u(q, n)) END,
-       CASE WHEN given_price ~ '[euac]'
-            THEN (SELECT array_agg(CASE WHEN substr(given_price, n::int, 1) ~ '[euac]' THEN old_price[n + moved] ELSE p END
-                                   ORDER BY n)
+       CASE WHEN btrim(given_price, '-') <> ''
+            THEN (SELECT array_agg(CASE WHEN substr(given_price, n::int, 1) NOT IN ('-', '') THEN old_price[n + moved]
+                                        ELSE p END ORDER BY n)
                     FROM unnest(price) WITH ORDINALITY AS u(p, n))
             ELSE price END,
-       CASE WHEN given_price ~ '[euac]'
-            THEN (SELECT string_agg(CASE WHEN substr(given_price, n, 1) ~ '[euac]' THEN 'c'
+       CASE WHEN btrim(given_price, '-') <> ''
+            THEN (SELECT string_agg(CASE WHEN substr(given_price, n, 1) NOT IN ('-', '') THEN 'c'
                                          ELSE substr(price_source, n, 1) END, '' ORDER BY n)
                     FROM generate_series(1, 16) AS n)
             ELSE price_source END
@@ -169,6 +172,8 @@ def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
                 "last": cycle.periods[-1],
                 "oldest": periods.shift(cycle.first_period, -cycle.horizon),
                 "sold_since": sold_since(cycle),
+                "derived": _DERIVED,
+                "blanks": NONE * len(_DERIVED),
             },
         )
         snapshot_cycle(cycle, Snapshot.Event.OPEN, by=by, now=now)
