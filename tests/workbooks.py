@@ -244,7 +244,8 @@ def save_ods(path: Path, sheets: Mapping[str, Grid]) -> Path:
         '<?xml version="1.0" encoding="UTF-8"?><office:document-content office:version="1.2"'
         ' xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"'
         ' xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"'
-        ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">'
+        ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
+        ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0">'
         f"<office:body><office:spreadsheet>{''.join(tables)}</office:spreadsheet></office:body></office:document-content>"
     )
     with zipfile.ZipFile(path, "w") as archive:
@@ -261,7 +262,8 @@ def _ods(value: Any) -> str:
     if value is None or isinstance(value, Formula):
         return "<table:table-cell/>"
     if isinstance(value, ErrorCell):
-        value = value.code
+        kind = 'office:value-type="string" office:string-value="" calcext:value-type="error"'
+        return f"<table:table-cell {kind}><text:p>{value.code}</text:p></table:table-cell>"
     if isinstance(value, str):
         text = f"<text:p>{escape(value)}</text:p>"
         return f'<table:table-cell office:value-type="string">{text}</table:table-cell>'

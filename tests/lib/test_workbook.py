@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from sop_portal.lib.errors import DomainError, Refused, TooLarge
 from sop_portal.lib.workbook import ErrorCell, Limits, cell_name, column_name, read_workbook
-from sop_portal.lib.workbook.reader import CHILD
+from sop_portal.lib.workbook.process import CHILD
 from tests.workbooks import DIV0, Formula, Plan, Row, grid, save_ods, save_xlsb, save_xlsx
 
 DATA = Path(__file__).parents[1] / "data"
@@ -277,7 +277,7 @@ def test_the_reading_process_dies_with_its_parent(tmp_path):
     os.mkfifo(fifo)
     orders = {
         "path": str(fifo), "kind": "zip", "memory": 512 << 20, "seconds": 60, "output": 1 << 20, "entries": 1,
-        "unpacked": 1, "ratio": 1, "rows": 1, "columns": 1, "cells": 1,
+        "unpacked": 1, "ratio": 1, "rows": 1, "columns": 1, "cells": 1, "table": False,
     }  # fmt: skip
     # The parent here is a process of its own that starts the child, says its number, and waits to be killed.
     script = (

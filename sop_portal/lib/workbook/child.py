@@ -1,20 +1,22 @@
 """The process that opens a workbook from outside. It runs alone: started by its path, it imports nothing of ours.
 
 Reads its orders (JSON) from the command line, writes JSON lines to standard output: first the workbook, then one
-line per sheet; or one line {"refused": code, ...}. Limits are taken before the file is opened.
+line per sheet; or one line {"refused": code, ...}. Limits are taken before the file is opened. When the orders ask
+for a table, `table` takes over once the book is open.
 """
 
 import ctypes
 import datetime as dt
 import math
 import os
+import re
 import resource
 import signal
 import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import python_calamine as calamine
@@ -23,6 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import container
 import older
+import table
+from copytext import NO_RESULT
+from sheet_xml import SheetScan
 
 PR_SET_PDEATHSIG = 1
 SMALL_FILE = 10 * 1024 * 1024
@@ -33,6 +38,8 @@ DTD_MARKS = [
     mark.encode(encoding) for mark in ("<!DOCTYPE", "<!ENTITY") for encoding in ("ascii", "utf-16-le", "utf-16-be")
 ]
 LONGEST_MARK = max(map(len, DTD_MARKS))
+# The root element of a sheet, in UTF-8 or UTF-16.
+SHEET_ROOT = re.compile(rb"[<:]\0?w\0?o\0?r\0?k\0?s\0?h\0?e\0?e\0?t[\0\s>]")
 
 
 class Refusal(Exception):
@@ -59,17 +66,28 @@ def bind(orders: dict[str, Any]) -> None:
 
 
 def check_archive(archive: zipfile.ZipFile, packed: int, orders: dict[str, Any]) -> None:
-    """Refuse archives that unpack too far and parts with a document type; declared and true sizes are both bounded."""
+    """Refuse archives of too many parts, protected ones, and those that say themselves that they unpack too far."""
     entries = archive.infolist()
     if len(entries) > orders["entries"]:
         raise Refusal("too_many_parts", parts=len(entries))
     if any(entry.flag_bits & 1 for entry in entries):
         raise Refusal("encrypted")
     check_sizes(sum(entry.file_size for entry in entries), packed, orders)
+
+
+def check_parts(
+    archive: zipfile.ZipFile, packed: int, orders: dict[str, Any], *, scan: bool
+) -> dict[str, container.Facts]:
+    """Unpack every part once: refuse a document type and true sizes beyond the limits.
+
+    scan: look for what `SheetScan` finds on the way; gives the facts of each part that is a sheet.
+    """
     unpacked = 0
-    for entry in entries:
+    facts = {}
+    for entry in archive.infolist():
         seek_marks = not entry.filename.lower().endswith(NOT_XML)
         tail = b""
+        sheet: SheetScan | None = None
         with archive.open(entry) as part:
             while chunk := part.read(CHUNK):
                 unpacked += len(chunk)
@@ -78,7 +96,14 @@ def check_archive(archive: zipfile.ZipFile, packed: int, orders: dict[str, Any])
                     window = tail + chunk
                     if any(mark in window for mark in DTD_MARKS):
                         raise Refusal("document_type", part=entry.filename[:100])
+                    if scan and not tail and ("worksheets/" in entry.filename or SHEET_ROOT.search(chunk[:4096])):
+                        sheet = SheetScan(orders["rows"], orders["columns"])
                     tail = chunk[-LONGEST_MARK:]
+                if sheet:
+                    sheet.feed(chunk)
+        if sheet:
+            facts[entry.filename] = sheet.close()
+    return facts
 
 
 def check_sizes(unpacked: int, packed: int, orders: dict[str, Any]) -> None:
@@ -121,7 +146,8 @@ def sheet_lines(book: Any, facts: dict[str, container.Facts], orders: dict[str, 
             yield line | {"unread": "size", "corner": [source.total_height - 1, source.total_width - 1]}
             continue
         rows: list[list[Any]] = []
-        special: list[list[Any]] = [[row, column, "e", code] for (row, column), code in known.errors.items()]
+        marks = list(known.marks())
+        special: list[list[Any]] = [[row, column, "e", code] for row, column, code in marks if code != NO_RESULT]
         for number, cells in enumerate(source.to_python(skip_empty_area=False)):
             row: list[Any] = []
             for column, value in enumerate(cells):
@@ -135,43 +161,56 @@ def sheet_lines(book: Any, facts: dict[str, container.Facts], orders: dict[str, 
             rows.append(row)
         if left < 0:
             raise Refusal("too_many_cells")
-        yield line | {"rows": rows, "special": special, "formulas": list(known.formulas)}
+        yield line | {
+            "rows": rows,
+            "special": special,
+            "formulas": [[row, column] for row, column, code in marks if code == NO_RESULT],
+        }
 
 
-def read(orders: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The answer, line by line. Raises Refusal, or whatever a damaged file makes the libraries raise."""
+def open_book(orders: dict[str, Any]) -> tuple[str, dict[str, container.Facts], bool]:
+    """The format, the facts of each sheet and whether dates count from 1904, everything checked that can be refused."""
     path = orders["path"]
-    facts: dict[str, container.Facts] = {}
-    date1904 = False
     if orders["kind"] == "zip":
         with zipfile.ZipFile(path) as archive:
-            check_archive(archive, os.path.getsize(path), orders)
+            packed = os.path.getsize(path)
+            check_archive(archive, packed, orders)
             book_format = container.zip_format(archive)
             if book_format not in ("xlsx", "xlsb", "ods"):
+                check_parts(archive, packed, orders, scan=False)
                 raise Refusal("other_archive", what=book_format)
+            by_part = check_parts(archive, packed, orders, scan=book_format == "xlsx")
             if book_format == "xlsx":
-                facts, date1904 = container.xlsx_facts(archive)
-            elif book_format == "xlsb":
-                facts, date1904 = container.xlsb_facts(archive)
-            else:
-                facts = older.ods_facts(archive)
-    else:
-        book_format = "xls"
-        with open(path, "rb") as source:
-            data = source.read()
-        if "EncryptedPackage".encode("utf-16-le") in data:
-            raise Refusal("encrypted")
-        if not any(name.encode("utf-16-le") in data for name in ("Workbook", "WORKBOOK", "Book", "BOOK")):
-            raise Refusal("other_ole")
-        try:
-            facts, date1904 = older.xls_facts(data)
-        except older.Protected:
-            raise Refusal("encrypted") from None
+                parts, date1904 = container.xlsx_sheets(archive)
+                found = {name: by_part[part] for name, part in parts.items() if part in by_part}
+                return book_format, found, date1904
+            if book_format == "xlsb":
+                return book_format, *container.xlsb_facts(archive)
+            return book_format, older.ods_facts(archive), False
+    with open(path, "rb") as source:
+        data = source.read()
+    if "EncryptedPackage".encode("utf-16-le") in data:
+        raise Refusal("encrypted")
+    if not any(name.encode("utf-16-le") in data for name in ("Workbook", "WORKBOOK", "Book", "BOOK")):
+        raise Refusal("other_ole")
     try:
-        with open(path, "rb") as source:
+        return "xls", *older.xls_facts(data)
+    except older.Protected:
+        raise Refusal("encrypted") from None
+
+
+def answer(orders: dict[str, Any], out: BinaryIO) -> None:
+    """Write what the orders ask for. Raises Refusal, or whatever a damaged file makes the libraries raise."""
+    book_format, facts, date1904 = open_book(orders)
+    try:
+        with open(orders["path"], "rb") as source:
             book = calamine.CalamineWorkbook.from_filelike(source)
-            yield {"format": book_format, "date1904": date1904}
-            yield from sheet_lines(book, facts, orders)
+            out.write(orjson.dumps({"format": book_format, "date1904": date1904}) + b"\n")
+            if orders["table"]:
+                table.serve(book, facts, orders, sys.stdin.buffer, out)
+                return
+            for line in sheet_lines(book, facts, orders):
+                out.write(orjson.dumps(line) + b"\n")
     except calamine.PasswordError:
         raise Refusal("encrypted") from None
 
@@ -182,8 +221,7 @@ def main() -> None:
     bind(orders)
     out = sys.stdout.buffer
     try:
-        for line in read(orders):
-            out.write(orjson.dumps(line) + b"\n")
+        answer(orders, out)
     except Refusal as refusal:
         out.write(orjson.dumps(refusal.answer) + b"\n")
     except MemoryError:

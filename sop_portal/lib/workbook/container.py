@@ -1,30 +1,28 @@
 """What the cell reader does not tell: which cells are errors, formulas saved without a result, the true extent.
 
 Runs in the reading process only and imports nothing of ours. Works on the parts of the archive directly: for xlsx by
-one expression over the sheet's XML, for xlsb by its records ([MS-XLSB] 2.1.4).
+expressions over the sheet's XML (`sheet_xml`), for xlsb by its records ([MS-XLSB] 2.1.4).
 """
 
+from __future__ import annotations
+
 import posixpath
-import re
 import struct
 import zipfile
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import gt
 from xml.etree import ElementTree
+
+from copytext import NO_RESULT
 
 REL = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 ERROR_BYTES = {
     0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A",
     0x2B: "#GETTING_DATA",
 }  # fmt: skip
-
-_CELL = re.compile(
-    rb"<(?:[\w.-]+:)?row\b([^>]*)>|<(?:[\w.-]+:)?c(?=[\s/>])([^>]*?)(?:/>|>(.*?)</(?:[\w.-]+:)?c\s*>)", re.DOTALL
-)
-_ADDRESS = re.compile(rb"""\br\s*=\s*["']([A-Za-z]*)([0-9]*)["']""")
-_TYPE = re.compile(rb"""\bt\s*=\s*["'](\w+)["']""")
-_VALUE = re.compile(rb"<(?:[\w.-]+:)?v\b[^>]*(?<!/)>(.*?)</", re.DOTALL)
-_FORMULA = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]")
 
 # Records of a sheet: BrtRowHdr, and the cells with a value (BrtCellBlank, 1, has none).
 _ROW_HEADER, _CELL_ERROR, _FORMULA_ERROR, _BUNDLE_SHEET, _WORKBOOK_PROPERTIES = 0, 3, 11, 156, 153
@@ -33,16 +31,41 @@ _VALUE_CELLS = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 62}
 
 @dataclass(slots=True)
 class Facts:
-    """Of one sheet, zero-based: error cells, formulas without a value, last row and column that hold a value."""
+    """Of one sheet, zero-based: the cells that are errors or formulas without a value, and the last row and column that
+    hold a value.
 
-    errors: dict[tuple[int, int], str] = field(default_factory=dict)
-    formulas: list[tuple[int, int]] = field(default_factory=list)
+    The marked cells stand in three arrays side by side, in the order of the file: old workbooks have 100,000 of them.
+    """
+
+    rows: array[int] = field(default_factory=lambda: array("I"))
+    columns: array[int] = field(default_factory=lambda: array("I"))
+    codes: list[str] = field(default_factory=list)
     last_row: int = -1
     last_column: int = -1
 
     def saw(self, row: int, column: int) -> None:
         """Widen the extent to a cell that holds a value."""
         self.last_row, self.last_column = max(self.last_row, row), max(self.last_column, column)
+
+    def mark(self, row: int, column: int, code: str = NO_RESULT) -> None:
+        """A cell without a value that could be read: an error with its code, or a formula saved without its result."""
+        self.rows.append(row)
+        self.columns.append(column)
+        self.codes.append(code)
+
+    def in_order(self) -> Facts:
+        """The marks sorted by row; only a sheet whose rows stand in disorder, which no program writes, has work here."""
+        if any(map(gt, self.rows, self.rows[1:])):
+            places = sorted(range(len(self.rows)), key=self.rows.__getitem__)
+            self.rows = array("I", (self.rows[place] for place in places))
+            self.columns = array("I", (self.columns[place] for place in places))
+            self.codes = [self.codes[place] for place in places]
+        return self
+
+    def marks(self, first: int = 0, end: int | None = None) -> Iterator[tuple[int, int, str]]:
+        """The marked cells of the rows from `first` to before `end` as (row, column, code), row by row."""
+        part = slice(bisect_left(self.rows, first), None if end is None else bisect_left(self.rows, end))
+        return zip(self.rows[part], self.columns[part], self.codes[part], strict=True)
 
 
 def zip_format(archive: zipfile.ZipFile) -> str:
@@ -65,8 +88,8 @@ def zip_format(archive: zipfile.ZipFile) -> str:
     return "xlsx" if b"spreadsheetml.sheet.main+xml" in types else "an archive"
 
 
-def xlsx_facts(archive: zipfile.ZipFile) -> tuple[dict[str, Facts], bool]:
-    """Facts by sheet name, and whether serial numbers count from 1904."""
+def xlsx_sheets(archive: zipfile.ZipFile) -> tuple[dict[str, str], bool]:
+    """The part of each sheet by the sheet's name, and whether serial numbers count from 1904."""
     names = set(archive.namelist())
     book = "xl/workbook.xml"
     if book not in names:
@@ -75,7 +98,7 @@ def xlsx_facts(archive: zipfile.ZipFile) -> tuple[dict[str, Facts], bool]:
             if relation.get("Type", "").endswith("/officeDocument"):
                 book = relation.get("Target", "").lstrip("/")
     targets = _targets(archive, book)
-    facts: dict[str, Facts] = {}
+    parts: dict[str, str] = {}
     date1904 = False
     for element in ElementTree.fromstring(archive.read(book)).iter():
         tag = element.tag.rpartition("}")[2]
@@ -85,8 +108,8 @@ def xlsx_facts(archive: zipfile.ZipFile) -> tuple[dict[str, Facts], bool]:
             relation_id = next((value for key, value in element.items() if key.rpartition("}")[2] == "id"), "")
             part = targets.get(relation_id, "")
             if part in names:
-                facts[element.get("name", "")] = _scan_xml(archive.read(part))
-    return facts, date1904
+                parts[element.get("name", "")] = part
+    return parts, date1904
 
 
 def _targets(archive: zipfile.ZipFile, book: str) -> dict[str, str]:
@@ -100,46 +123,8 @@ def _targets(archive: zipfile.ZipFile, book: str) -> dict[str, str]:
     return found
 
 
-def _scan_xml(xml: bytes) -> Facts:
-    if xml[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        xml = xml.decode("utf-16").encode()
-    facts = Facts()
-    row = column = -1
-    for match in _CELL.finditer(xml):
-        row_attributes, attributes, inner = match.groups()
-        if row_attributes is not None:
-            address = _ADDRESS.search(row_attributes)
-            row, column = (int(address[2]) - 1 if address and address[2] else row + 1), -1
-            continue
-        address = _ADDRESS.search(attributes)
-        if address and address[1] and address[2]:
-            column, row = _column(address[1]), int(address[2]) - 1
-        else:
-            column += 1
-        if not inner:
-            continue
-        kind = _TYPE.search(attributes)
-        value = _VALUE.search(inner)
-        if kind and kind[1] == b"e":
-            facts.errors[row, column] = (value[1].decode("utf-8", "replace")[:20] if value else "") or "#VALUE!"
-            facts.saw(row, column)
-        elif not (value and value[1]) and _FORMULA.search(inner) and not (kind and kind[1] == b"str"):
-            facts.formulas.append((row, column))
-            continue
-        if (value and value[1]) or b"is>" in inner:
-            facts.saw(row, column)
-    return facts
-
-
-def _column(letters: bytes) -> int:
-    column = 0
-    for letter in letters.upper():
-        column = column * 26 + letter - 64
-    return column - 1
-
-
 def xlsb_facts(archive: zipfile.ZipFile) -> tuple[dict[str, Facts], bool]:
-    """As `xlsx_facts`, for the binary format; formulas there always carry a value."""
+    """Facts by sheet name, and whether dates count from 1904; formulas of the binary format always carry a value."""
     names = set(archive.namelist())
     targets = _targets(archive, "xl/workbook.bin")
     facts: dict[str, Facts] = {}
@@ -166,7 +151,7 @@ def _scan_records(data: bytes) -> Facts:
             column = struct.unpack_from("<I", payload)[0]
             facts.saw(row, column)
             if kind in (_CELL_ERROR, _FORMULA_ERROR) and len(payload) > 8:
-                facts.errors[row, column] = ERROR_BYTES.get(payload[8], "#VALUE!")
+                facts.mark(row, column, ERROR_BYTES.get(payload[8], "#VALUE!"))
     return facts
 
 

@@ -1,7 +1,27 @@
-"""What a workbook is once it has been read: sheets, rows and values, nothing that can still run."""
+"""What is read of a workbook, and what it is then: sheets, rows and values, nothing that can still run."""
 
 import datetime as dt
 from dataclasses import dataclass, field
+
+MB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is read of one file: bytes on disk, unpacked, parts, rows and columns per sheet, cells in all.
+
+    A sheet beyond `rows` x `columns` is left unread and says so; everything else refuses the file.
+    """
+
+    size: int = 10 * MB
+    unpacked: int = 100 * MB
+    ratio: int = 100
+    entries: int = 2_000
+    rows: int = 20_000
+    columns: int = 200
+    cells: int = 4_000_000
+    memory: int = 512 * MB
+    seconds: int = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def ods_facts(archive: zipfile.ZipFile) -> dict[str, Facts]:
                     facts.saw(row, column + repeated - 1)
                 if element.get(f"{_CALC}value-type") == "error":
                     code = "".join(element.itertext()).strip()[:20]
-                    facts.errors[row, column] = code if code.startswith("#") else "#VALUE!"
+                    facts.mark(row, column, code if code.startswith("#") else "#VALUE!")
                 column += repeated
             elif tag == f"{_TABLE}table-row":
                 repeated = int(element.get(f"{_TABLE}number-rows-repeated", "1"))
@@ -90,7 +90,7 @@ def _scan(stream: bytes, offset: int) -> Facts:
             column = struct.unpack_from("<H", payload, len(payload) - 2)[0]
         facts.saw(row, column)
         if error is not None:
-            facts.errors[row, column] = ERROR_BYTES.get(error, "#VALUE!")
+            facts.mark(row, column, ERROR_BYTES.get(error, "#VALUE!"))
     return facts
 
 
