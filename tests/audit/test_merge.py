@@ -119,6 +119,22 @@ def test_rows_of_a_query_are_recorded_without_passing_through_python():
     assert about("2").actor_label == "system"
 
 
+def test_rows_of_a_query_are_merged_with_what_the_transaction_told_before():
+    rows = (
+        "SELECT n::text, 'Thing', jsonb_build_object('size', jsonb_build_array(%s::int, %s::int)) "
+        "FROM generate_series(1, 2) AS n"
+    )
+    with pytest.raises(ValueError, match="stop"), transaction.atomic():
+        record_query("thing_created", "thing", rows, [None, 1])
+        raise ValueError("stop")
+    record(event("other_created", "1"))
+    assert record_query("thing_created", "thing", rows, [None, 1]) == 2
+    assert record_query("thing_updated", "thing", rows, [1, 2]) == 2
+    record(event("thing_updated", changes={"size": [2, 3]}))
+    assert (about("1").action, about("1").changes) == ("thing_created", {"size": [None, 3]})
+    assert (about("2").action, about("2").changes) == ("thing_created", {"size": [None, 2]})
+
+
 def test_hostile_text_is_kept_as_text():
     hostile = "<script>alert(1)</script>'; DROP TABLE audit_entry; -- %s {{7*7}} \x00 \ud800 end"
     record(event("thing_updated", label=hostile, changes={"name": [None, hostile], hostile: [hostile, 1]}))
