@@ -32,8 +32,9 @@ QUANTITY_CLASSES = {
 PRICE_CLASSES = QUANTITY_CLASSES | {"m": "carried", "p": "carried"}
 # Columns before the periods.
 FIXED_COLUMNS = 6
-# From here on a number needs a wider column.
-WIDE = 100_000
+# How many characters fit a month's column as it is and made wide, and the columns of sums before the months; the
+# scripts know them as well (static/js/grid/model.js).
+MONTH_FITS, WIDE_FITS, SUM_FITS = 6, 8, 7
 # Averages below this show a decimal.
 FEW = 10
 PLACES = {QUANTITY: 2, PRICE: 4, REVENUE: 0}
@@ -144,13 +145,17 @@ def rows_html(grid: Grid, rows: Iterable[Row], first_index: int) -> SafeString:
 
 
 def _widths(grid: Grid, sums: Sequence[Total]) -> str:
-    """Classes that give long numbers room: `wide` for the months, `long` for the sums before them."""
+    """Classes that give long figures room: `wide` or `wider` for the months, `long` for the sums before them."""
+    shown = {value for total in sums for value in total.cells}
     if grid.show == PRICE:
-        largest = max((value or 0 for row in grid.rows for value in row.line.unit_price), default=0)
-    else:
-        largest = max((value or 0 for total in sums for value in total.cells), default=0)
-    side = max((max(total.last12, total.next12) for total in sums), default=0)
-    return (" wide" if largest >= WIDE else "") + (" long" if side >= WIDE else "")
+        shown = {value and round(value, 2) for value in shown}.union(*(row.line.unit_price for row in grid.rows))
+    elif grid.show == QUANTITY:
+        shown = shown.union(*(row.line.quantity for row in grid.rows))
+    longest = max((len(number(value, grid.show)) for value in shown), default=0)
+    side = _Layout.of(grid).side
+    longest_sum = max((len(number(value, side)) for total in sums for value in (total.last12, total.next12)), default=0)
+    month = " wider" if longest > WIDE_FITS else " wide" if longest > MONTH_FITS else ""
+    return month + (" long" if longest_sum > SUM_FITS else "")
 
 
 def _head(grid: Grid) -> SafeString:

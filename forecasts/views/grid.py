@@ -80,6 +80,7 @@ def _context(request: HttpRequest, found: grids.Grid, query: GridQuery) -> dict[
         "pager": _pager(found, query),
         "sent_back": [row for row in found.rows if row.sent_back],
         "can_submit": found.can_edit or bool(found.recallable),
+        "something_to_submit": any(row.line.status in Line.INPUT for row in found.rows),
     }
 
 
@@ -108,6 +109,7 @@ def _config(request: HttpRequest, found: grids.Grid, query: GridQuery) -> dict[s
         "found": FOUND_LINES,
         "risks": [label for _, label in RISK_CLASSES],
         "readOnly": found.closed_because,
+        "signIn": reverse("account_login"),
     }
 
 

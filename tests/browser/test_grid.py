@@ -106,6 +106,19 @@ def test_typing_is_saved_by_itself_and_survives_a_reload(page, book):
     assert "entered" in cell(page, 0, 0).get_attribute("class")
 
 
+def test_a_long_figure_stays_inside_its_cell(page):
+    overflowing = """() => [...document.querySelectorAll('td.c, td.g-next12')]
+        .filter(td => td.scrollWidth > td.offsetWidth).map(td => td.textContent)"""
+    page.keyboard.type("15638.33")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('tfoot td.c').textContent === '16,138.33'")
+    assert page.evaluate(overflowing) == []
+    page.wait_for_selector(SAVED)
+    page.reload()
+    page.wait_for_selector("td.cur")
+    assert page.evaluate(overflowing) == []
+
+
 def test_line_totals_follow_the_typing(page, book):
     first = page.locator("tr.g-row").first
     assert first.locator(".g-next12").inner_text() == "1,200"
@@ -247,6 +260,9 @@ def test_signed_out_keeps_the_edits_until_one_is_signed_in_again(page, portal, b
     page.keyboard.type("32")
     page.keyboard.press("Tab")
     page.locator("[data-savestate]", has_text="you are signed out").wait_for()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in again in another tab").press("Enter")
+    opened.value.get_by_label("Password").wait_for()
     portal.sign_in(page, book.rep)
     page.wait_for_selector(SAVED)
     assert book.quantity(0, 1) == [32]
@@ -301,6 +317,8 @@ def test_a_whole_customer_is_submitted_and_recalled_by_keyboard(page, book):
     page.wait_for_selector("td.cur")
     page.keyboard.type("9")
     assert page.locator(".g-edit").count() == 0
+    assert page.locator(".toast").inner_text() == "Peeled garlic is submitted. Recall it to change it."
+    assert "btn-primary" not in page.get_by_role("link", name="Review and submit").get_attribute("class")
     page.get_by_role("button", name="Recall 3 lines").press("Enter")
     page.get_by_text("3 lines were recalled.").wait_for()
     assert book.line(book.entries[0]).status == Line.Status.DRAFT

@@ -120,6 +120,19 @@ def test_rounded_quantity_keeps_its_exact_value_for_the_scripts():
     assert 'data-v="15638.333333">15,638.33</td>' in row
 
 
+@pytest.mark.parametrize(
+    ("quantity", "widths"),
+    [("99999", ""), ("1234.5", " wide"), ("15638.33", " wider long")],
+    ids=["six characters fit", "seven need more", "nine need most"],
+)
+def test_columns_have_room_for_the_longest_figure(quantity, widths):
+    line = factories.make_line(quantity=None)
+    with acting(line.owner, source="web"):
+        edit = services.LineEdit(line.pk, line.revision, {line.cycle.first_period: Decimal(quantity)})
+        services.set_cells(line.cycle_id, [edit], by=line.owner)
+    assert f'<table class="grid{widths}"' in page_of(line.owner, line)
+
+
 def test_change_compares_with_the_plan_the_cycle_started_from():
     line = factories.make_line(quantity=100)
     fresh = beside(line)

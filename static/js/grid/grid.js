@@ -137,6 +137,17 @@ export class Grid {
     return changed;
   }
 
+  /* Whether nothing can be typed into `line`; if so it is said why. */
+  isLocked(line) {
+    const locked = line.readOnly || !this.config.field;
+    if (locked) this.notices.locked(line);
+    return locked;
+  }
+
+  edit() {
+    if (!this.isLocked(this.selection.current.line)) this.editor.open();
+  }
+
   risk(line, value) {
     line.risk = value;
     line.riskCell.classList.remove("carried");
@@ -167,7 +178,8 @@ export class Grid {
     const edits = [];
     for (const { line, n } of this.selection.cells()) if (n !== RISK) edits.push({ line, n, value: null });
     const changed = this.write(edits);
-    if (changed.size) this.notices.say(edits.length === 1 ? "emptied" : `${edits.length} cells emptied`);
+    if (!changed.size) this.isLocked(this.selection.current.line);
+    else this.notices.say(edits.length === 1 ? "emptied" : `${edits.length} cells emptied`);
   }
 
   takeBack() {
@@ -262,7 +274,7 @@ export class Grid {
       delete this.table.dataset.dragging;
     });
     this.table.addEventListener("dblclick", (event) => {
-      if (this.model.at(event.target.closest("td"))) this.editor.open();
+      if (this.model.at(event.target.closest("td"))) this.edit();
     });
   }
 

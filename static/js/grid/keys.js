@@ -78,7 +78,7 @@ export class Keys {
     else if (key === "Tab") return !this.leaving && selection.advance(0, shiftKey ? -1 : 1);
     else if (key === "Escape") this.leaving = true;
     else if (key === "Enter" && selection.current.n !== RISK) selection.advance(shiftKey ? -1 : 1, 0);
-    else if (key === "F2" || key === "Enter" || (key === " " && selection.current.n === RISK)) editor.open();
+    else if (key === "F2" || key === "Enter" || (key === " " && selection.current.n === RISK)) this.grid.edit();
     else if (key === "Delete" || key === "Backspace") this.grid.clear();
     else if (key.length === 1 && key !== "?" && key !== " ") return this.type(key);
     else return false;
@@ -87,9 +87,10 @@ export class Keys {
 
   type(key) {
     const { line, n } = this.grid.selection.current;
+    if (this.grid.isLocked(line)) return true;
     if (n !== RISK) return this.grid.editor.open(key);
     const risk = this.riskOf(key);
-    if (risk !== null && !line.readOnly) this.grid.typed(line, RISK, risk);
+    if (risk !== null) this.grid.typed(line, RISK, risk);
     return risk !== null;
   }
 

@@ -6,6 +6,8 @@ const PRICE_LOOK = { ...QUANTITY_LOOK, m: "carried", p: "carried" };
 const ENTERED = "e";
 const BLANK = "-";
 export const RISK = -1;
+// How many characters fit a month's column as it is and made wide, and the columns of sums (forecasts/grid_html.py).
+const [MONTH_FITS, WIDE_FITS, SUM_FITS] = [6, 8, 7];
 
 export class Cell {
   constructor(td, value, source) {
@@ -101,6 +103,7 @@ export class Line {
     const names = ["c", look, cell.year && "yr", this.readOnly && this.status === "draft" && "ro"];
     names.push(cell.state !== "bad" && cell.state, cell.selected && "sel", cell.current && "cur");
     cell.td.className = names.filter(Boolean).join(" ");
+    this.grid.makeRoom(text);
     // While somebody types in the cell its field stays.
     if (!cell.td.firstElementChild) cell.td.textContent = text;
     if (cell.error) {
@@ -211,6 +214,12 @@ export class Model {
     if (td === line.riskCell) return { line, n: RISK };
     const n = td.cellIndex - (this.table.tHead.rows[0].cells.length - this.config.horizon);
     return n >= 0 ? { line, n } : null;
+  }
+
+  /* Columns get wider as soon as a longer figure stands in one. */
+  makeRoom(month, sum = "") {
+    if (month.length > MONTH_FITS) this.table.classList.add(month.length > WIDE_FITS ? "wider" : "wide");
+    if (sum.length > SUM_FITS) this.table.classList.add("long");
   }
 
   td(line, n) {

@@ -3,11 +3,17 @@ import { RISK } from "./model.js";
 import { format } from "./numbers.js";
 
 const TOAST = 10000;
+// Why a line takes no input, by its status.
+const LOCKED = {
+  submitted: "is submitted. Recall it to change it",
+  approved: "is approved. Your manager can send it back",
+  missed: "was not handed in before the cycle closed",
+};
 const WORDS = {
   dirty: "not saved yet",
   saving: "saving",
   offline: "not saved, trying again",
-  "signed-out": "not saved: you are signed out. Sign in again in another tab",
+  "signed-out": "not saved: you are signed out.",
   conflict: "somebody else saved",
   refused: "not saved",
 };
@@ -32,7 +38,17 @@ export class Notices {
     this.stateElement.dataset.state = { saved: "saved", "signed-out": "offline", dirty: "" }[state] ?? state;
     const at = savedAt?.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     this.stateElement.textContent = state === "saved" ? `saved ${at}` : (WORDS[state] ?? "");
+    if (state === "signed-out") this.stateElement.append(" ", this.signIn());
     if (state === "offline" || state === "signed-out") this.say(this.stateElement.textContent);
+  }
+
+  /* In another tab: this one keeps what was typed, and saves it when one comes back. */
+  signIn() {
+    const link = document.createElement("a");
+    link.href = this.model.config.signIn;
+    link.target = "_blank";
+    link.textContent = "Sign in again in another tab";
+    return link;
   }
 
   say(sentence) {
@@ -94,6 +110,14 @@ export class Notices {
     document.body.append(toast);
     this.toastTimer = setTimeout(() => toast.remove(), TOAST);
     this.say(sentence);
+  }
+
+  /* Somebody wants to type where nothing can be typed. */
+  locked(line) {
+    const { field, readOnly } = this.model.config;
+    if (!field) this.toast("Revenue is quantity times price; change those.");
+    else if (readOnly) this.toast(readOnly);
+    else this.toast(`${line.name} ${LOCKED[line.status] ?? "takes no input from you"}.`);
   }
 
   forget(key) {

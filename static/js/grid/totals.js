@@ -63,7 +63,11 @@ export class Totals {
     }
     for (const [uom, lines] of groups) {
       const row = this.row(uom);
-      for (let n = 0; n < horizon; n += 1) row.months[n].textContent = show === "price" ? average(lines, n) : sum(lines, n);
+      for (let n = 0; n < horizon; n += 1) {
+        const text = show === "price" ? average(lines, n) : sum(lines, n);
+        row.months[n].textContent = text;
+        this.model.makeRoom(text);
+      }
       if (show === "quantity") this.sides(row, lines);
     }
   }
@@ -85,6 +89,7 @@ export class Totals {
       }
     }
     row.tr.querySelector(".g-next12").textContent = format(next, 2);
+    this.model.makeRoom("", format(next, 2));
     if (compared) this.change(row.tr.querySelector(".g-vs"), change);
   }
 
