@@ -281,13 +281,13 @@ def test_services(world):
     with by_admin():
         cycles.update_cycle(draft.pk, first_period=MAR, closes_at=FAR, by=admin)
     submitted([first], 7)
-    decided("reject", [first], world.manager)
+    decided("reject", [first], world.other_manager)
     with by_admin():
         # One line was rejected, one never handed in: the trail tells which it was.
         cycles.close_cycle(world.cycle.pk, by=admin, reason="Time is up.")
-    with all_told(world.manager, "web"), acting(world.manager, source="web"):
+    with all_told(world.other_manager, "web"), acting(world.other_manager, source="web"):
         wanted = [services.Adjustment(first.pk, ref(first).revision, {JAN: Decimal(4)})]
-        services.adjust_lines(world.cycle.pk, wanted, by=world.manager, reason=COMMENT)
+        services.adjust_lines(world.cycle.pk, wanted, by=world.other_manager, reason=COMMENT)
 
 
 def test_a_dormant_line_that_wakes_is_told_with_its_share():
