@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum, Value
+from django.db.models.lookups import GreaterThan
 from django.http import QueryDict
 
 from cycles.models import Cycle
@@ -13,6 +15,7 @@ from forecasts.models import Line
 from forecasts.progress import CAME_BACK
 from masterdata.models import Customer
 from sop_portal.lib import periods
+from sop_portal.lib.measures import Part, Total, total
 
 PAGE = 100
 MAX_FIND = 60
@@ -29,16 +32,12 @@ class CustomerShare:
     submitted: int = 0
     sent_back: int = 0
     money: Decimal = Decimal(0)
-    quantities: dict[str, Decimal] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
 
     @property
-    def quantity(self) -> Decimal | None:
-        """The quantity, when all live lines have one unit of measure: different units are never added."""
-        return next(iter(self.quantities.values())) if len(self.quantities) == 1 else None
-
-    @property
-    def uom(self) -> str:
-        return next(iter(self.quantities)) if len(self.quantities) == 1 else ""
+    def total(self) -> Total:
+        """What the live lines add up to."""
+        return total(self.parts)
 
     @property
     def state(self) -> str:
@@ -111,21 +110,27 @@ _COUNTS = {
     "sent_back": Count("pk", filter=CAME_BACK),
     "money": Sum(NextMoney(), filter=_LIVE, default=Decimal(0)),
 }
+# A Part per unit of measure.
+_SUMS = {
+    "planned": Sum(NextQuantity(), filter=_LIVE, default=Decimal(0)),
+    "weight": Sum(NextQuantity() * F("product__weight"), filter=_LIVE),
+    "weightless": ArrayAgg(
+        "product__description", filter=_LIVE & Q(product__weight=None) & Q(GreaterThan(NextQuantity(), 0)),
+        distinct=True, default=Value([]),
+    ),
+}  # fmt: skip
 
 
 def _fill(shares: dict[int, CustomerShare], lines: Any) -> None:
     """Count and add up the lines of the shares, by unit of measure."""
-    rows = (
-        lines.order_by()
-        .values("customer_id", "product__uom")
-        .annotate(**_COUNTS, quantity=Sum(NextQuantity(), filter=_LIVE, default=Decimal(0)))
-    )
+    rows = lines.order_by().values("customer_id", "product__uom").annotate(**_COUNTS, **_SUMS)
     for row in rows:
         share = shares[row["customer_id"]]
         for name in _COUNTS:
             setattr(share, name, getattr(share, name) + row[name])
         if row["with_forecast"]:
-            share.quantities[row["product__uom"]] = row["quantity"]
+            weight = Decimal(0) if row["weight"] is None and not row["weightless"] else row["weight"]
+            share.parts.append(Part(row["product__uom"], row["planned"], weight, tuple(row["weightless"])))
 
 
 def _whole(lines: Any) -> dict[str, Any]:

@@ -3,21 +3,21 @@
 The page (`grid_html.py`), the form without JavaScript and the summary before submitting all read it here.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Subquery, Sum
 
 from cycles.models import Cycle, Participant
 from forecasts.figures import HANDED_IN
-from forecasts.metrics import revenue
+from forecasts.metrics import added, revenue
 from forecasts.models import Line
 from forecasts.services.moves import Problem, problems
 from forecasts.services.opening import LOOK_BACK, sold_since
 from forecasts.services.writing import closed_sentence, require_input
-from forecasts.versus import earlier_plans
+from forecasts.versus import Earlier, earlier_plans
 from masterdata.models import Actual, Customer
 from masterdata.models.customers import SqlNow
 from sop_portal.lib import periods
@@ -33,7 +33,7 @@ QUARTER = 3
 _NEEDED = (
     "cycle_id", "customer_id", "owner_id", "status", "live", "risk_class", "risk_is_default", "revision", "quantity",
     "quantity_source", "unit_price", "price_source", "submitted_by_id", "decided_by__full_name", "decided_at",
-    "decision_comment", "product__item_code", "product__description", "product__uom",
+    "decision_comment", "product__item_code", "product__description", "product__uom", "product__weight",
 )  # fmt: skip
 
 
@@ -53,6 +53,8 @@ class Row:
     earlier: Decimal | None = None
     change: Decimal | None = None
     covered: tuple[bool, ...] = ()
+    # The same in money, for the totals of lines whose quantities cannot be added.
+    amounts: "Amounts | None" = None
 
     @property
     def ready(self) -> bool:
@@ -65,9 +67,22 @@ class Row:
         return bool(self.line.decision_comment) and self.line.status in Line.INPUT
 
 
+@dataclass(frozen=True)
+class Amounts:
+    """What stands beside a line's cells, in money."""
+
+    average: Decimal | None
+    last12: Decimal | None
+    earlier: Decimal | None
+    change: Decimal | None
+
+
 @dataclass
 class Grid:
-    """The grid of one customer in one cycle. `closed_because` says why nothing can be typed, "" when it can."""
+    """The grid of one customer in one cycle. `closed_because` says why nothing can be typed, "" when it can.
+
+    several: whether the customer's lines, folded ones included, have several units of measure.
+    """
 
     cycle: Cycle
     customer: Customer
@@ -80,6 +95,7 @@ class Grid:
     page: int
     pages: int
     closed_because: str
+    several: bool
     recallable: list[Line] = field(default_factory=list)
 
     @property
@@ -132,7 +148,7 @@ def load(
     lines, folded or not, whatever page they are on.
     """
     everything = lines_of(user, cycle, customer)
-    dormant_count = Line.objects.visible_to(user).filter(cycle=cycle, customer=customer, live=False).count()
+    dormant_count, several = _kinds(everything)
     live = [_row(line, cycle, customer) for line in everything.filter(live=True)]
     live.sort(key=lambda row: (not row.sent_back, not (row.problems and row.line.status in Line.INPUT)))
     pages = max(1, -(-len(live) // page_lines))
@@ -152,6 +168,7 @@ def load(
         live=len(live),
         ready=sum(row.ready for row in live),
         dormant=dormant_count,
+        several=several,
         page=page,
         pages=pages,
         closed_because=_closed_because(user, cycle, live + folded_rows),
@@ -162,22 +179,27 @@ def load(
         grid.recallable = [
             row.line for row in live if row.line.status == Line.Status.SUBMITTED and row.line.submitted_by_id == user.pk
         ]
-    _add_sold(user, grid)
-    _add_earlier(grid)
+    _add_figures(user, grid)
     return grid
 
 
 def dormant_rows(user: Any, cycle: Cycle, customer: Customer, *, show: str, find: str, limit: int) -> Grid:
     """Only the folded rows, for the page that unfolds them; `find` as in `load`."""
-    folded = _folded(lines_of(user, cycle, customer), find)[:limit]
-    rows = [_row(line, cycle, customer) for line in folded]
+    everything = lines_of(user, cycle, customer)
+    rows = [_row(line, cycle, customer) for line in _folded(everything, find)[:limit]]
     because = _closed_because(user, cycle, rows)
-    grid = Grid(cycle, customer, show, [], rows, 0, 0, len(rows), 1, 1, because)
+    grid = Grid(cycle, customer, show, [], rows, 0, 0, len(rows), 1, 1, because, _kinds(everything)[1])
     for row in rows:
         row.editable = row.editable and not because
-    _add_sold(user, grid)
-    _add_earlier(grid)
+    _add_figures(user, grid)
     return grid
+
+
+def _kinds(lines: Any) -> tuple[int, bool]:
+    """How many of the lines are folded, and whether they have several units of measure."""
+    folded = Count("pk", filter=Q(live=False))
+    row = lines.order_by().aggregate(folded=folded, first=Min("product__uom"), last=Max("product__uom"))
+    return row["folded"], row["first"] != row["last"]
 
 
 def neighbours(user: Any, cycle: Cycle, customer: Customer) -> tuple[Customer | None, Customer | None]:
@@ -219,32 +241,48 @@ def _closed_because(user: Any, cycle: Cycle, rows: Sequence[Row]) -> str:
     return ""
 
 
-def _add_sold(user: Any, grid: Grid) -> None:
-    """What was sold of each product in the last 12 months of loaded actuals, and a month's average of the last 3."""
-    amount = "amount" if grid.show == REVENUE else "quantity"
+def _add_figures(user: Any, grid: Grid) -> None:
+    """What stands beside the cells of every row, in the unit that is shown; where units differ, in money as well."""
+    show = QUANTITY if grid.show == PRICE else grid.show
+    rows = {row.line.pk: row for row in grid.all_rows}
+    sold = _sold(user, grid)
+    plans = earlier_plans(rows, grid.cycle.mandatory)
+    for row in rows.values():
+        plan = plans.get(row.line.pk)
+        row.covered = plan.covered if plan else ()
+        row.average, row.last12 = sold[show].get(row.line.product_id, (None, None))
+        row.earlier, row.change = _against(row.line, plan, show)
+        if grid.several and show == QUANTITY:
+            average, last12 = sold[REVENUE].get(row.line.product_id, (None, None))
+            row.amounts = Amounts(average, last12, *_against(row.line, plan, REVENUE))
+
+
+def _sold(user: Any, grid: Grid) -> dict[str, dict[int, tuple[Decimal, Decimal]]]:
+    """By measure and product: a month's average of the last 3 months of loaded actuals, and the last 12 together."""
     since = sold_since(grid.cycle)
-    quarter = periods.shift(since, LOOK_BACK - QUARTER)
-    sold = (
+    late = Q(period__gte=periods.shift(since, LOOK_BACK - QUARTER))
+    rows = (
         Actual.objects.visible_to(user)
         .filter(customer=grid.customer, period__gte=since, period__lt=grid.cycle.first_period)
         .order_by()
         .values_list("product_id")
-        .annotate(Sum(amount), quarter=Sum(amount, filter=Q(period__gte=quarter)))
-    )
-    sums = {product: (total, late) for product, total, late in sold}
-    for row in grid.all_rows:
-        row.last12, late = sums.get(row.line.product_id, (None, None))
-        row.average = (late or Decimal(0)) / QUARTER if row.last12 is not None else None
+        .annotate(
+            Sum("quantity"), Sum("amount"), late_quantity=Sum("quantity", filter=late), late_amount=Sum("amount", filter=late)
+        )
+    )  # fmt: skip
+    found: dict[str, dict[int, tuple[Decimal, Decimal]]] = {QUANTITY: {}, REVENUE: {}}
+    for product, quantity, amount, late_quantity, late_amount in rows:
+        found[QUANTITY][product] = (late_quantity or Decimal(0)) / QUARTER, quantity
+        found[REVENUE][product] = (late_amount or Decimal(0)) / QUARTER, amount
+    return found
 
 
-def _add_earlier(grid: Grid) -> None:
-    show = QUANTITY if grid.show == PRICE else grid.show
-    rows = {row.line.pk: row for row in grid.all_rows}
-    for line_id, plan in earlier_plans(rows, grid.cycle.mandatory).items():
-        row = rows[line_id]
-        row.covered = plan.covered
-        row.earlier = plan.money if show == REVENUE else plan.sum(plan.quantity)
-        row.change = plan.sum(shown_values(row.line, show)) - row.earlier
+def _against(line: Line, plan: Earlier | None, show: str) -> tuple[Decimal | None, Decimal | None]:
+    """What the earlier plan held of the line, and the line against it."""
+    if plan is None:
+        return None, None
+    before = plan.money if show == REVENUE else plan.sum(plan.quantity)
+    return before, plan.sum(shown_values(line, show)) - before
 
 
 def shown_values(line: Line, show: str) -> list[Decimal | None]:
@@ -258,54 +296,4 @@ def shown_values(line: Line, show: str) -> list[Decimal | None]:
 
 def next_total(line: Line, show: str) -> Decimal:
     """The sum over the mandatory months, of revenue when that is shown, else of quantity."""
-    values = shown_values(line, REVENUE if show == REVENUE else QUANTITY)
-    return _sum(values[: line.cycle.mandatory])
-
-
-@dataclass
-class Total:
-    """The sums of all rows of one unit of measure; `cells` has one figure per period."""
-
-    uom: str
-    average: Decimal
-    last12: Decimal
-    next12: Decimal
-    change: Decimal | None
-    cells: list[Decimal | None]
-
-
-def totals(grid: Grid) -> list[Total]:
-    """One total per unit of measure, since different units are never added; money is one total.
-
-    In the price view the cells are average prices weighted by quantity.
-    """
-    kinds: dict[str, list[Row]] = {}
-    for row in grid.rows + [row for row in grid.dormant_rows if row.line.live]:
-        kinds.setdefault("" if grid.show == REVENUE else row.line.product.uom, []).append(row)
-    return [_total(uom, rows, grid) for uom, rows in sorted(kinds.items())]
-
-
-def _sum(values: Iterable[Decimal | None]) -> Decimal:
-    return sum((value for value in values if value is not None), Decimal(0))
-
-
-def _total(uom: str, rows: Sequence[Row], grid: Grid) -> Total:
-    shown = [shown_values(row.line, REVENUE if grid.show == PRICE else grid.show) for row in rows]
-    cells: list[Decimal | None] = [_sum(values[n] for values in shown) for n in range(grid.cycle.horizon)]
-    if grid.show == PRICE:
-        cells = [_average_price(rows, n, money) for n, money in enumerate(cells)]
-    changes = [row.change for row in rows if row.change is not None]
-    return Total(
-        uom,
-        _sum(row.average for row in rows),
-        _sum(row.last12 for row in rows),
-        _sum(next_total(row.line, grid.show) for row in rows),
-        _sum(changes) if changes else None,
-        cells,
-    )
-
-
-def _average_price(rows: Sequence[Row], n: int, money: Decimal | None) -> Decimal | None:
-    """The price of month `n` over lines, weighted by their quantities; None when nothing with a price is planned."""
-    quantity = _sum(row.line.quantity[n] for row in rows if row.line.unit_price[n] is not None)
-    return money / quantity if money is not None and quantity else None
+    return added(shown_values(line, REVENUE if show == REVENUE else QUANTITY)[: line.cycle.mandatory])

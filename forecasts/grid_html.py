@@ -14,7 +14,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from forecasts import grid as grids
-from forecasts.grid import PRICE, QUANTITY, REVENUE, Grid, Row, Total
+from forecasts.grid import PRICE, QUANTITY, REVENUE, Grid, Row
+from forecasts.grid_totals import MONEY, Total, totals
 from forecasts.models import NONE, Line
 from masterdata.models.customers import RISK_LABELS
 from sop_portal.accounts import formats
@@ -121,7 +122,7 @@ def _cell(classes: str, text: str, kept: str, anchor: str) -> SafeString:
 
 def table(grid: Grid) -> SafeString:
     """The whole table: head, live rows, the fold of dormant lines, totals."""
-    sums = grids.totals(grid)
+    sums = totals(grid)
     return format_html(
         '<table class="grid{wide}" aria-rowcount="{rows}" aria-colcount="{columns}">'
         '<caption class="visually-hidden">{caption}</caption>{head}'
@@ -146,16 +147,25 @@ def rows_html(grid: Grid, rows: Iterable[Row], first_index: int) -> SafeString:
 
 def _widths(grid: Grid, sums: Sequence[Total]) -> str:
     """Classes that give long figures room: `wide` or `wider` for the months, `long` for the sums before them."""
-    shown = {value for total in sums for value in total.cells}
-    if grid.show == PRICE:
-        shown = {value and round(value, 2) for value in shown}.union(*(row.line.unit_price for row in grid.rows))
-    elif grid.show == QUANTITY:
-        shown = shown.union(*(row.line.quantity for row in grid.rows))
-    longest = max((len(number(value, grid.show)) for value in shown), default=0)
-    side = _Layout.of(grid).side
-    longest_sum = max((len(number(value, side)) for total in sums for value in (total.last12, total.next12)), default=0)
+    typed = {value for row in grid.rows for value in grids.shown_values(row.line, grid.show)}
+    shown = [number(value, grid.show) for value in typed] + [text for total in sums for text in _sums(total, grid.show)]
+    longest = max(map(len, shown), default=0)
+    beside = (number(value, _side(total, grid.show)) for total in sums for value in (total.last12, total.next12))
+    longest_sum = max(map(len, beside), default=0)
     month = " wider" if longest > WIDE_FITS else " wide" if longest > MONTH_FITS else ""
     return month + (" long" if longest_sum > SUM_FITS else "")
+
+
+def _sums(total: Total, show: str) -> list[SafeString]:
+    """The months of a row of sums. An average of prices says no more with four decimals than with two."""
+    if show == PRICE:
+        return [number(value and round(value, 2), show) for value in total.cells]
+    return [number(value, REVENUE if total.kind == MONEY else show) for value in total.cells]
+
+
+def _side(total: Total, show: str) -> str:
+    """How the figures before the months of a row of sums are written."""
+    return REVENUE if total.kind == MONEY else QUANTITY if show == PRICE else show
 
 
 def _head(grid: Grid) -> SafeString:
@@ -188,7 +198,8 @@ def _row(layout: _Layout, row: Row, index: int) -> SafeString:
     """One line. For the scripts: data-line and data-rev (what a save names), data-ro (takes no text), data-uom,
     data-source (where each of its 16 values came from), data-base (what the earlier plan held), data-covered (its
     months, when not all), data-other (the other of quantity and price) and data-psource (where the prices came from);
-    the last two are one value when all are the same."""
+    the last two are one value when all are the same. Where units differ also data-weight (of one unit, in kg) and
+    data-worth (what the earlier plan held in money)."""
     line, show = row.line, layout.show
     return format_html(
         '<tr class="g-row{dormant}" id="l{line}" aria-rowindex="{index}" data-line="{line}" data-rev="{revision}"'
@@ -226,6 +237,10 @@ def _extra(layout: _Layout, row: Row) -> Iterable[tuple[str, str]]:
         yield "base", exact(row.earlier)
         if not all(row.covered):
             yield "covered", "".join("1" if known else "0" for known in row.covered)
+    if row.amounts is not None:
+        yield "weight", exact(line.product.weight)
+        if row.amounts.earlier is not None:
+            yield "worth", exact(row.amounts.earlier)
     if layout.show != REVENUE:
         others = line.unit_price if layout.show == QUANTITY else line.quantity
         yield "other", exact(others[0]) if len(set(others)) == 1 else ",".join(map(exact, others))
@@ -294,17 +309,22 @@ def _fold(grid: Grid) -> SafeString:
 
 
 def _total(grid: Grid, total: Total) -> SafeString:
-    layout = _Layout.of(grid)
-    label = grid.customer.label if not total.uom else f"{grid.customer.label}, {total.uom}"
-    if grid.show == PRICE:
-        label = f"Average price, {total.uom}"
-    # An average of prices says no more with four decimals than with two.
-    shown = total.cells if grid.show != PRICE else [value and round(value, 2) for value in total.cells]
-    cells = [_cell(layout.years[n], number(value, grid.show), "", "") for n, value in enumerate(shown)]
+    """A row of sums; data-sum says of what, data-uom of which unit, for the scripts that keep it right."""
+    years, side = _Layout.of(grid).years, _side(total, grid.show)
+    cells = [_cell(years[n], text, "", "") for n, text in enumerate(_sums(total, grid.show))]
     return format_html(
-        '<tr class="g-total" data-uom="{}"><th scope="row" class="g-prod">{}</th><td class="g-risk"></td>'
+        '<tr class="g-total" data-sum="{}" data-uom="{}"><th scope="row" class="g-prod">{}</th><td class="g-risk"></td>'
         '<td class="g-avg">{}</td>'
         '<td class="g-last12">{}</td><td class="g-next12">{}</td><td class="g-vs {}">{}</td>{}</tr>',
-        total.uom, label, average(total.average), number(total.last12, layout.side), number(total.next12, layout.side),
-        formats.direction(total.change), formats.signed(number(total.change, layout.side)), reduce(add, cells),
+        total.kind, total.unit, _total_label(grid, total), average(total.average), number(total.last12, side),
+        number(total.next12, side), formats.direction(total.change), formats.signed(number(total.change, side)),
+        reduce(add, cells),
     )  # fmt: skip
+
+
+def _total_label(grid: Grid, total: Total) -> str:
+    if total.kind == PRICE:
+        return f"Average price, {total.unit}"
+    if total.kind != MONEY:
+        return f"{grid.customer.label}, {total.unit}"
+    return f"{grid.customer.label}, in money" if grid.show == QUANTITY else grid.customer.label

@@ -1,6 +1,6 @@
 """What a number means: pure functions over the sixteen cells of a line, without the database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from cycles.models import MANDATORY
@@ -17,6 +17,11 @@ def revenue(quantity: Numbers, price: Numbers) -> list[Decimal | None]:
     return [None if q is None or (p is None and q) else q * (p or 0) for q, p in zip(quantity, price, strict=True)]
 
 
+def added(values: Iterable[Decimal | None]) -> Decimal:
+    """The sum; blanks count as nothing."""
+    return sum((value for value in values if value is not None), Decimal(0))
+
+
 def next12(values: Numbers) -> Decimal:
     """The sum over the mandatory periods; blanks count as nothing."""
-    return sum((value for value in values[:MANDATORY] if value is not None), Decimal(0))
+    return added(values[:MANDATORY])

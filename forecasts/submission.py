@@ -20,6 +20,7 @@ from forecasts.services.moves import Problem
 from forecasts.versus import Earlier, earlier_plans
 from masterdata.models import Customer
 from sop_portal.lib import periods
+from sop_portal.lib.measures import Part, Total, total
 
 MAX_ID_DIGITS = 18
 # For so many of the largest changes a reason is asked.
@@ -135,13 +136,10 @@ class Summary:
         return sum(changes, Decimal(0)) if changes else None
 
     @property
-    def quantities(self) -> dict[str, Decimal]:
-        """The quantity per unit of measure; different units are never added."""
-        sums: dict[str, Decimal] = {}
-        for item in self.ready:
-            uom = item.line.product.uom
-            sums[uom] = sums.get(uom, Decimal(0)) + item.quantity
-        return dict(sorted(sums.items()))
+    def total(self) -> Total:
+        """What the ready lines add up to."""
+        products = ((item.line.product, item.quantity) for item in self.ready)
+        return total(Part.of(one.description, one.uom, quantity, one.weight) for one, quantity in products)
 
     @property
     def zeroable(self) -> list[Candidate]:

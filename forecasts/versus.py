@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from forecasts.metrics import Numbers, revenue
+from forecasts.metrics import Numbers, added, revenue
 from forecasts.models import QuantitySource, Snapshot
 
 
@@ -22,8 +22,7 @@ class Earlier:
 
     def sum(self, values: Iterable[Decimal | None]) -> Decimal:
         """The sum of sixteen values over the covered months; blanks count as nothing."""
-        pairs = zip(values, self.covered, strict=False)
-        return sum((value for value, known in pairs if known and value is not None), Decimal(0))
+        return added(value for value, known in zip(values, self.covered, strict=False) if known)
 
 
 def earlier_plans(line_ids: Iterable[int], mandatory: int) -> dict[int, Earlier]:

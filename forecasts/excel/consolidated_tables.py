@@ -135,10 +135,17 @@ class _Table:
         units = f"${unit}${self.first_row + 1}:${unit}${self.last_row + 1}"
         return f"=SUMPRODUCT(--EXACT({units},${unit}{total_row + 1}),{values})"
 
-    def write_totals(self, label: str, last_column: int, columns: Sequence[tuple[int, str, bool, Format]]) -> None:
+    def write_totals(
+        self,
+        label: str,
+        last_column: int,
+        columns: Sequence[tuple[int, str, bool, Format]],
+        unweighed_column: int | None = None,
+    ) -> None:
         """One row per unit, and where units differ one for what may be added across them.
 
         columns: (column, which sum of a Total, whether it adds up across units, style), from left to right.
+        unweighed_column: where the products that are no part of a weight are named.
         """
         rows: list[tuple[str, str, Total | None, list[Total]]] = []
         for total in self.totals:
@@ -149,6 +156,9 @@ class _Table:
             self.sheet.fill(row, 0, last_column, self.styles.total_text)
             self.sheet.text(row, 0, text, self.styles.total_text)
             self.sheet.text(row, self.unit_column, unit or "all", self.styles.total_text)
+            if unweighed_column is not None:
+                codes = sorted({code for total in summed for code in total.without_weight})
+                self.sheet.text(row, unweighed_column, named(codes), self.styles.total_text)
             for column, what, additive, style in columns:
                 if only is None and not additive:
                     continue
@@ -306,6 +316,7 @@ def write_summary(
             *((sales + n, f"sales:{n}", True, styles.total_money) for n in range(HORIZON)),
             (sales_sum, "year_sales", True, styles.total_money),
         ],
+        unweighed,
     )
     sheet.text(table.band_row, volume, "VOLUME", styles.band)
     sheet.text(table.band_row, weight, "WEIGHT, 12 MONTHS", styles.band)

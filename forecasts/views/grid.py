@@ -12,7 +12,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from cycles.models import Cycle
-from forecasts import customers, grid_form, grid_html, grid_json
+from forecasts import customers, grid_form, grid_html, grid_json, grid_totals
 from forecasts import grid as grids
 from forecasts.forms import CellForm, GridQuery, posted
 from forecasts.models import Line
@@ -57,6 +57,7 @@ def grid(request: HttpRequest, cycle_pk: int, customer_pk: int) -> HttpResponse:
     )
     return render(request, "forecasts/grid.html", _context(request, found, query) | {
         "table": grid_html.table(found),
+        "weightless": grid_totals.weightless(found),
         "config": _config(request, found, query),
     })  # fmt: skip
 

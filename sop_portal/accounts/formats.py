@@ -4,6 +4,7 @@ Every function gives "" for None, so that a blank stays a blank. Rounding happen
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
@@ -115,6 +116,16 @@ def words(number: int | None) -> str:
     if number is None:
         return ""
     return WORDS[number] if 0 <= number < len(WORDS) else f"{number:,}"
+
+
+def named(names: Sequence[str], most: int = 2) -> str:
+    """Names as part of a sentence, the first `most` of them and how many more there are.
+
+    >>> named(["Garlic"]), named(["Garlic", "Ginger"]), named(["Garlic", "Ginger", "Press", "Knife"])
+    ('Garlic', 'Garlic and Ginger', 'Garlic, Ginger and 2 more')
+    """
+    shown = [*names[:most], f"{len(names) - most:,} more"] if len(names) > most else list(names)
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
 
 
 def instant(at: dt.datetime | None, zone: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from audit.context import acting
+from cycles.services import close_cycle
 from forecasts.models import Line
 from forecasts.services import LineEdit, set_cells
 from tests import factories
@@ -376,3 +377,61 @@ def test_without_javascript_the_form_saves(portal, book):
     page.get_by_role("button", name="Save this page").click()
     page.get_by_text("1 line saved.").wait_for()
     assert book.quantity(0, 3) == [1500, None, 100]
+
+
+def feet(page):
+    """The rows under the lines as they stand, without what was sold: that does not change by typing."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("table.grid tfoot tr")].map((tr) =>
+            [tr.dataset.sum, tr.dataset.uom,
+             ...[...tr.querySelectorAll(".g-next12, .g-vs, td.c")].map((td) => td.textContent)])"""
+    )
+
+
+def test_sums_that_follow_the_typing_are_those_of_the_server(portal):
+    """Different units are never added, neither by the server nor while somebody types."""
+    rep = factories.make_user("sales_rep")
+    customer = factories.make_customer(sales_rep=rep)
+    for n, (uom, weight, price) in enumerate((("CS", "2.5", "10.55"), ("CS", "0.3333", "4"), ("BAG", None, "100"))):
+        product = factories.make_product(item_code=f"P{n}", description=f"Garlic {n}", uom=uom, weight=weight)
+        entry = factories.make_entry(customer, product, price=price)
+        if uom == "CS":
+            factories.make_actual(entry, dt.date(2026, 12, 1))
+    cycle = factories.open_cycle()
+    for line in Line.objects.filter(cycle=cycle, live=True).select_related("cycle", "owner"):
+        factories.submit(factories.answer(line, 100))
+    admin = factories.make_user("admin")
+    with acting(admin, source="web"):
+        close_cycle(cycle.pk, by=admin)
+    cycle = factories.open_cycle(by=admin, first_period=dt.date(2027, 2, 1))
+    page = portal.page(rep)
+    page.goto(f"/forecast/{cycle.pk}/{customer.pk}/?dormant=1")
+
+    def kept_as_typed():
+        page.wait_for_selector(SAVED)
+        typed, note = feet(page), page.locator("[data-weightless]")
+        told = note.inner_text() if note.is_visible() else ""
+        page.reload()
+        assert typed == feet(page)
+        note = page.locator("[data-weightless]")
+        assert told == (note.inner_text() if note.is_visible() else "")
+        return typed, told
+
+    cell(page, 0, 0).click()
+    page.keyboard.type("1234.56")
+    page.keyboard.press("Enter")
+    rows, told = kept_as_typed()
+    assert [row[:2] for row in rows] == [["unit", "CS"]] and rows[0][4] == "1,334.56" and told == ""
+    page.locator("tr.is-dormant td.c").first.click()
+    page.keyboard.type("7")
+    page.keyboard.press("Enter")
+    rows, told = kept_as_typed()
+    # 1,234.56 x 2.5 + 100 x 0.3333 kg; 1,234.56 x 10.55 + 100 x 4 + 7 x 100.
+    assert [(*row[:2], row[4]) for row in rows] == [("weight", "kg", "3,119.73"), ("money", "", "14,125")]
+    assert told == "The total in kg is without Garlic 2, whose weight is not known."
+    page.locator("tr.g-row", has_text="Garlic 0").locator("td.c").nth(2).click()
+    page.keyboard.type("0")
+    page.keyboard.press("Enter")
+    rows, _ = kept_as_typed()
+    # In April only 100 cases of 0.3333 kg are left of what weighs something.
+    assert rows[0][6] == "33.33"

@@ -149,21 +149,88 @@ def test_change_compares_with_the_plan_the_cycle_started_from():
     assert ">new<" in row_of(page, Line.objects.get(cycle=cycle, product=fresh.product))
 
 
-def test_totals_are_per_unit_of_measure():
+def feet_of(page):
+    """The rows under the lines: (kind, unit) -> (label, average, last 12, next 12, against the last cycle, months)."""
+    rows = re.findall(r'<tr class="g-total" data-sum="(\w+)" data-uom="(\w*)">(.*?)</tr>', page, re.S)
+    names = ("g-prod", "g-avg", "g-last12", "g-next12", "g-vs")
+    return {
+        (kind, unit): (*(texts(row, name) for name in names), [text for _, text in cells_of(row)])
+        for kind, unit, row in rows
+    }
+
+
+def test_quantities_of_one_unit_are_added():
     line = factories.make_line(quantity=10, product=factories.make_product(uom="CS"))
-    beside(line, product=factories.make_product(uom="LB"))
+    beside(line, product=factories.make_product(uom="CS"))
     factories.submit(line)
     cycle = next_cycle(line)
-    pounds = Line.objects.get(cycle=cycle, product__uom="LB")
-    factories.answer(pounds, 7)
-    page = page_of(line.owner, pounds)
-    feet = {
-        uom: cells_of(row)[0][1]
-        for uom, row in re.findall(r'<tr class="g-total" data-uom="(\w+)">(.*?)</tr>', page, re.S)
+    other = Line.objects.get(cycle=cycle, product__item_code__gt=line.product.item_code)
+    factories.answer(other, 7)
+    page = page_of(line.owner, other)
+    # Each sold 100 in December; 10 a month were carried over for fifteen months, 7 are typed.
+    months = [*["17"] * 15, "7"]
+    assert feet_of(page) == {("unit", "CS"): (f"{line.customer.name}, CS", "67", "200", "204", "0", months)}
+    assert "data-weight=" not in page and "data-weightless" not in page
+
+
+@pytest.fixture
+def units():
+    """A customer with 10 cases of 2.5 kg at 10, 7 bags of 20 kg at 4 and 3 pieces without weight at 100 a month."""
+    line = factories.make_line(quantity=10, product=factories.make_product(uom="CS", weight="2.5"))
+    beside(line, product=factories.make_product(uom="BAG", weight="20"), price="4")
+    beside(line, product=factories.make_product(uom="EA", description="Garlic <press>"), price="100")
+    factories.submit(line)
+    cycle = next_cycle(line)
+    for uom, quantity in (("BAG", 7), ("EA", 3)):
+        factories.answer(Line.objects.get(cycle=cycle, product__uom=uom), quantity)
+    return Line.objects.get(cycle=cycle, product__uom="CS")
+
+
+def test_quantities_of_several_units_are_added_in_kilograms_and_in_money(units):
+    page = page_of(units.owner, units)
+    name = units.customer.name
+    # 10 x 2.5 + 7 x 20 = 165 kg a month, without the pieces; they sold 100 x 2.5 + 100 x 20 = 2,250 kg.
+    # 10 x 10 + 7 x 4 + 3 x 100 = 428 a month; they sold for 1,000 each. The cases were carried over for 15 months.
+    assert feet_of(page) == {
+        ("weight", "kg"): (f"{name}, kg", "750", "2,250", "1,980", "0", [*["165"] * 15, "140"]),
+        ("money", ""): (f"{name}, in money", "1,000", "3,000", "5,136", "0", [*["428"] * 15, "328"]),
     }
-    assert feet == {"CS": "10", "LB": "7"}
-    revenue = re.findall(r'<tr class="g-total".*?</tr>', page_of(line.owner, pounds, "?show=revenue"), re.S)
-    assert [cells_of(row)[0][1] for row in revenue] == ["170"]
+    note = re.search(r"<p[^>]*data-weightless>(.*?)</p>", page)[1]
+    assert note == "The total in kg is without <span>Garlic &lt;press&gt;</span>, whose weight is not known."
+    factories.answer(units, 12)
+    after = feet_of(page_of(units.owner, units))
+    # Two cases more in each of the twelve months that the last plan covered.
+    assert (after["weight", "kg"][3:5], after["money", ""][3:5]) == (("2,040", "+60"), ("5,376", "+240"))
+
+
+def test_money_is_one_total_and_prices_are_averages_per_unit(units):
+    revenue = feet_of(page_of(units.owner, units, "?show=revenue"))
+    assert [(key, foot[3]) for key, foot in revenue.items()] == [(("money", ""), "5,136")]
+    prices = feet_of(page_of(units.owner, units, "?show=price"))
+    assert {unit: (label, months[0]) for (_, unit), (label, *_, months) in prices.items()} == {
+        "BAG": ("Average price, BAG", "4.00"), "CS": ("Average price, CS", "10.00"), "EA": ("Average price, EA", "100.00"),
+    }  # fmt: skip
+
+
+def test_nothing_but_products_without_weight_has_no_weight(units):
+    type(units.product).objects.untracked().update(weight=None)
+    feet = feet_of(page_of(units.owner, units))
+    assert feet["weight", "kg"][1:] == ("", "", "", "", [""] * 16)
+    assert feet["money", ""][3] == "5,136"
+
+
+def test_summary_and_list_add_up_several_units_in_kilograms(units):
+    client = client_of(units.owner)
+    summary = re.sub(r"\s+", " ", client.get(f"/forecast/{units.cycle_id}/submit/").content.decode())
+    assert "next 12 months $ 5,136, 1,980 kg, without Garlic &lt;press&gt;, whose weight is not known" in summary
+    page = client.get("/forecast/").content.decode()
+    assert '1,980 kg<span class="sub" title="No weight is known of Garlic &lt;press&gt;">without' in page
+    type(units.product).objects.untracked().filter(uom="EA").update(uom="BAG", weight=1)
+    # 1,980 kg and 3 pieces of 1 kg in each of twelve months.
+    assert "2,016 kg</td>" in client.get("/forecast/").content.decode()
+    type(units.product).objects.untracked().update(uom="CS")
+    # 10 + 7 + 3 in each of twelve months.
+    assert "240 CS</td>" in client.get("/forecast/").content.decode()
 
 
 def test_hostile_names_are_text():

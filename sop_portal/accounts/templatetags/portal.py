@@ -35,6 +35,7 @@ SPARK_WIDTH, SPARK_HEIGHT = 140, 32
 register.filter("qty", formats.qty)
 register.filter("price", formats.price)
 register.filter("words", formats.words)
+register.filter("named", formats.named)
 register.filter("change_class", formats.direction)
 
 

@@ -37,6 +37,8 @@ export class Line {
     this.uom = dataset.uom;
     this.base = dataset.base === undefined ? null : Number(dataset.base);
     this.covered = dataset.covered || "";
+    this.weight = dataset.weight ? Number(dataset.weight) : null; // of one unit, in kg
+    this.worth = dataset.worth === undefined ? null : Number(dataset.worth); // the earlier plan in money
     this.code = tr.querySelector(".code").textContent;
     this.name = tr.querySelector(".name").textContent;
     this.riskCell = tr.querySelector(".g-risk");

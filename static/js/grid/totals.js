@@ -1,4 +1,4 @@
-/* Sums that follow the typing: of each line, of each unit of measure, and how many lines are ready. */
+/* Sums that follow the typing: of each line, of all lines together, and how many lines are ready. */
 import { format, signed } from "./numbers.js";
 
 export class Totals {
@@ -43,77 +43,98 @@ export class Totals {
       line.versus.textContent = line.live ? "new" : "";
       return;
     }
-    this.change(line.versus, compared - line.base);
+    this.change(line.versus, compared - line.base, 2);
   }
 
-  change(td, value) {
-    const text = signed(format(value, 2));
+  change(td, value, places) {
+    const text = signed(format(value, places));
     td.textContent = text;
     td.className = `g-vs ${text.startsWith("+") ? "up" : text.startsWith("-") ? "down" : "flat"}`;
   }
 
   ofAll() {
-    const { show, horizon } = this.model.config;
+    const { show } = this.model.config;
     if (show === "revenue") return;
-    const groups = new Map();
-    for (const line of this.model.lines) {
-      if (!line.live) continue;
-      if (!groups.has(line.uom)) groups.set(line.uom, []);
-      groups.get(line.uom).push(line);
-    }
-    for (const [uom, lines] of groups) {
-      const row = this.row(uom);
-      for (let n = 0; n < horizon; n += 1) {
-        const text = show === "price" ? average(lines, n) : sum(lines, n);
-        row.months[n].textContent = text;
-        this.model.makeRoom(text);
-      }
-      if (show === "quantity") this.sides(row, lines);
+    const lines = this.model.lines.filter((line) => line.live);
+    const units = [...new Set(lines.map((line) => line.uom))];
+    if (show === "price") for (const uom of units) this.prices(uom, lines);
+    else if (units.length < 2) for (const uom of units) this.sums("unit", uom, lines, plain);
+    else {
+      // Different units are never added; the twin of sop_portal/lib/measures.py.
+      this.foot.querySelector('[data-sum="unit"]')?.remove();
+      const known = lines.filter((line) => line.weight !== null);
+      this.sums("weight", "kg", known, weight);
+      this.sums("money", "", lines, money);
+      this.weightless(lines.filter((line) => line.weight === null));
     }
   }
 
-  sides(row, lines) {
+  prices(uom, lines) {
+    const row = this.row("price", uom);
+    const own = lines.filter((line) => line.uom === uom);
+    row.months.forEach((td, n) => this.write(td, average(own, n)));
+  }
+
+  /* A row of sums. measure: what one cell of a line counts, what the earlier plan of a line held, and the decimals. */
+  sums(kind, uom, lines, { cell, before, places }) {
     const { mandatory } = this.model.config;
-    let next = 0;
+    const row = this.row(kind, uom);
+    const months = row.months.map(() => 0);
     let change = 0;
     let compared = false;
     for (const line of lines) {
-      for (let n = 0; n < mandatory; n += 1) {
-        const value = Number(line.cells[n].value ?? 0);
-        next += value;
-        if (line.base !== null && (!line.covered || line.covered[n] === "1")) change += value;
+      const base = before(line);
+      for (let n = 0; n < months.length; n += 1) {
+        const value = cell(line, n);
+        months[n] += value;
+        if (base !== null && n < mandatory && (!line.covered || line.covered[n] === "1")) change += value;
       }
-      if (line.base !== null) {
-        change -= line.base;
+      if (base !== null) {
+        change -= base;
         compared = true;
       }
     }
-    row.tr.querySelector(".g-next12").textContent = format(next, 2);
-    this.model.makeRoom("", format(next, 2));
-    if (compared) this.change(row.tr.querySelector(".g-vs"), change);
+    const shown = (value) => (lines.length ? format(value, places) : "");
+    row.months.forEach((td, n) => this.write(td, shown(months[n])));
+    const next = shown(months.slice(0, mandatory).reduce((sum, value) => sum + value, 0));
+    row.tr.querySelector(".g-next12").textContent = next;
+    this.model.makeRoom("", next);
+    if (compared) this.change(row.tr.querySelector(".g-vs"), change, places);
   }
 
-  /* The row of a unit of measure; made when the first line of the unit got a forecast. */
-  row(uom) {
-    let tr = [...this.foot.rows].find((candidate) => candidate.dataset.uom === uom);
+  write(td, text) {
+    td.textContent = text;
+    this.model.makeRoom(text);
+  }
+
+  weightless(lines) {
+    const note = document.querySelector("[data-weightless]");
+    if (!note) return;
+    note.hidden = !lines.length;
+    note.querySelector("span").textContent = named(lines.map((line) => line.name).sort(), 6);
+  }
+
+  /* The row of a sum; made when the first line of its kind got a forecast. */
+  row(kind, uom) {
+    let tr = [...this.foot.rows].find((other) => other.dataset.sum === kind && other.dataset.uom === uom);
     if (!tr) {
-      const line = this.model.lines.find((candidate) => candidate.uom === uom);
       tr = document.createElement("tr");
       tr.className = "g-total";
+      tr.dataset.sum = kind;
       tr.dataset.uom = uom;
-      for (const cell of line.tr.cells) {
+      for (const cell of this.model.lines[0].tr.cells) {
         const copy = document.createElement(cell.tagName);
         copy.className = cell.tagName === "TH" ? "g-prod" : cell.className.split(" ")[0];
         if (cell.classList.contains("yr")) copy.classList.add("yr");
         if (cell.tagName === "TH") {
           copy.scope = "row";
-          copy.textContent = `Total, ${uom}`;
+          copy.textContent = { price: `Average price, ${uom}`, money: "Total, in money" }[kind] ?? `Total, ${uom}`;
         }
         tr.append(copy);
       }
       this.foot.append(tr);
     }
-    return { tr, months: tr.querySelectorAll("td.c") };
+    return { tr, months: [...tr.querySelectorAll("td.c")] };
   }
 
   ofReady() {
@@ -126,11 +147,19 @@ export class Totals {
   }
 }
 
-function sum(lines, n) {
-  return format(
-    lines.reduce((total, line) => total + Number(line.cells[n].value ?? 0), 0),
-    2,
-  );
+const amount = (line, n) => Number(line.cells[n].value ?? 0);
+const plain = { cell: amount, before: (line) => line.base, places: 2 };
+const weight = {
+  cell: (line, n) => amount(line, n) * line.weight,
+  before: (line) => (line.base === null ? null : line.base * line.weight),
+  places: 2,
+};
+const money = { cell: (line, n) => amount(line, n) * Number(line.other[n] ?? 0), before: (line) => line.worth, places: 0 };
+
+/* As `named` in sop_portal/accounts/formats.py. */
+function named(names, most) {
+  const shown = names.length > most ? [...names.slice(0, most), `${names.length - most} more`] : names;
+  return shown.length < 2 ? shown.join("") : `${shown.slice(0, -1).join(", ")} and ${shown.at(-1)}`;
 }
 
 /* The price of a month over lines, weighted by their quantities. */
