@@ -13,7 +13,7 @@ def main() -> None:
     from sop_portal.supervisor.errors import CannotStart
 
     try:
-        with servers_for(sys.argv):
+        with servers_for(sys.argv, with_tables=True):
             # Imported here, since the settings read the environment that is ready only now.
             from django.core.management import execute_from_command_line
 

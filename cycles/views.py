@@ -183,8 +183,13 @@ def _closing(request: HttpRequest, cycle: Cycle) -> dict[str, Any]:
         "total": standing.total(row.counts for row in rows),
         "early": cycle.closes_at is not None and cycle.closes_at > portal_now(),
         "reason": request.POST.get("reason", ""),
-        "policy": find("missing_forecast_policy").words(cycle.settings.get("missing_forecast_policy")),
+        "policy": _policy(cycle),
     }
+
+
+def _policy(cycle: Cycle) -> str:
+    """What the plan of a missed line is, in words."""
+    return find("missing_forecast_policy").words(cycle.settings.get("missing_forecast_policy"))
 
 
 @form_methods
@@ -197,7 +202,13 @@ def cycle_publish(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _publishing(request: HttpRequest, cycle: Cycle) -> dict[str, Any]:
     count, lines = standing.undecided(cycle, request.user, outlook.NAMED)
-    return {"undecided_count": count, "undecided": lines, "more": count - len(lines)}
+    return {
+        "undecided_count": count,
+        "undecided": lines,
+        "more": count - len(lines),
+        "total": standing.total(row.counts for row in outlook.shares(cycle, request.user)),
+        "policy": _policy(cycle),
+    }
 
 
 @form_methods

@@ -206,8 +206,8 @@ def _next_action(
     everything = reverse("forecasts:list")
 
     def grid(wanted: list[progress.CustomerShare]) -> str:
-        """The grid of the only customer concerned, else the list of all."""
-        return reverse("forecasts:grid", args=[cycle.pk, wanted[0].customer.pk]) if len(wanted) == 1 else everything
+        """The grid of the first customer concerned; the next one is a step away from there."""
+        return reverse("forecasts:grid", args=[cycle.pk, wanted[0].customer.pk]) if wanted else everything
 
     if not counts.live:
         return {"title": "You have no live lines yet", "action": "Open the grid", "url": everything,
@@ -216,7 +216,7 @@ def _next_action(
         left = f"{counts.submitted:,} wait for your manager" if counts.submitted else "your manager approved them"
         return {"title": f"All {_lines(counts.live)} are handed in" if counts.live > 1 else "Your line is handed in",
                 "text": f"{left[0].upper()}{left[1:]}. Until the deadline you can recall what is not decided.",
-                "action": "Look at the grid", "url": grid(customers)}  # fmt: skip
+                "action": "Look at the grid", "url": grid(customers) if len(customers) == 1 else everything}  # fmt: skip
     if is_late:
         return {"title": "The deadline has passed", "action": "Look at the grid", "url": everything,
                 "text": f"{_lines(counts.to_do)} {'was' if counts.to_do == 1 else 'were'} not handed in. Ask an S&OP "
@@ -231,9 +231,11 @@ def _next_action(
         gaps = [share for share in customers if share.counts.blocked]
         one = counts.blocked == 1
         return {"title": f"{formats.words(counts.blocked).capitalize()} line{'' if one else 's'} need{'s' if one else ''} you",
-                "text": "A mandatory month is blank or a price is missing. The other "
-                f"{_lines(counts.complete)} can be submitted as they stand.",
-                "action": "Open the grid", "url": grid(gaps)}  # fmt: skip
+                "text": "A mandatory month is blank or a price is missing."
+                + (f" {_lines(counts.complete)} can be submitted as {'it stands' if counts.complete == 1 else 'they stand'}."
+                   if counts.complete else ""),
+                "action": f"Start with {gaps[0].customer.label}" if len(gaps) > 1 else "Open the grid",
+                "url": grid(gaps)}  # fmt: skip
     return {"title": f"{_lines(counts.complete)} can be submitted",
             "text": "Every mandatory month is answered. Look once more, then hand them in.",
             "action": "Check and submit", "url": reverse("forecasts:submit", args=[cycle.pk])}  # fmt: skip

@@ -11,6 +11,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -40,10 +41,14 @@ def ready(request: HttpRequest) -> JsonResponse:
     away."""
     parts = {"database": _database()}
     if parts["database"] != "ok":
-        return JsonResponse({"status": "unavailable", "parts": parts}, status=503, headers={"Retry-After": RETRY_AFTER})
+        return _unavailable(parts)
     parts |= {"cache": _cache(), "broker": _broker(), "worker": _alive("worker"), "beat": _alive("beat")}
     status = "ok" if set(parts.values()) == {"ok"} else "degraded"
     return JsonResponse({"status": status, "parts": parts})
+
+
+def _unavailable(parts: dict[str, str]) -> JsonResponse:
+    return JsonResponse({"status": "unavailable", "parts": parts}, status=503, headers={"Retry-After": RETRY_AFTER})
 
 
 def _database() -> str:
@@ -148,6 +153,9 @@ def database_away(request: HttpRequest) -> HttpResponse:
     own."""
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
+    if request.path_info == reverse("ready"):
+        # Asked by somebody who is signed in, it is missed while their session is looked for.
+        return _unavailable({"database": "away"})
     response = answer(
         request,
         "errors/503.html",

@@ -7,11 +7,12 @@ from django.urls import reverse
 
 from audit.context import acting
 from forecasts import services
+from forecasts.models import Line
 from masterdata.models import Delegation, ImportRun
 from sop_portal import home
 from sop_portal.conf import services as settings
 from tests.factories import answer, make_actual, make_customer, make_cycle, make_entry, make_user, open_cycle, ref
-from tests.world import COMMENT, close, count_queries, decided, make_world, publish, submitted
+from tests.world import COMMENT, SOLD, close, count_queries, decided, make_world, publish, submitted
 
 pytestmark = pytest.mark.django_db
 HOME = reverse("home")
@@ -59,6 +60,26 @@ def test_a_rep_is_told_the_one_next_action_at_each_step(client, world):
     assert told.context["own"]["next"]["title"] == "Two lines came back"
     assert COMMENT in text(told) and "Add the new store." in text(told)
     assert [kept.event for kept in told.context["own"]["decisions"]] == ["return", "reject"]
+
+
+def test_the_next_action_leads_into_the_grid_of_the_first_customer_with_gaps(client):
+    rep = make_user("sales_rep")
+    for name in ("Alder Produce", "Birch Grocers", "Cedar Wholesale"):
+        make_actual(make_entry(make_customer(name=name, sales_rep=rep)), SOLD)
+    cycle = open_cycle()
+    alder, birch, cedar = Line.objects.filter(cycle=cycle).order_by("customer__name")
+    answer(alder, 5)
+    told = opened(client, rep).context["own"]["next"]
+    assert told["text"] == "A mandatory month is blank or a price is missing. 1 line can be submitted as it stands."
+    assert told["action"] == "Start with Birch Grocers"
+    assert told["url"] == reverse("forecasts:grid", args=[cycle.pk, birch.customer_id])
+    submitted([alder])
+    answer(birch, 5)
+    submitted([birch])
+    told = opened(client, rep).context["own"]["next"]
+    assert told["text"] == "A mandatory month is blank or a price is missing."
+    assert told["action"] == "Open the grid"
+    assert told["url"] == reverse("forecasts:grid", args=[cycle.pk, cedar.customer_id])
 
 
 def test_after_the_deadline_a_rep_is_told_so(client, at):

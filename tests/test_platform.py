@@ -10,6 +10,7 @@ import pytest
 import redis
 import time_machine
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection, transaction
@@ -293,6 +294,17 @@ class TestReady:
             patched.setattr(connection, "cursor", away)
             status, body = self.state(client)
         assert (status, body["status"], body["parts"]) == (503, "unavailable", {"database": "away"})
+
+    def test_without_database_for_somebody_signed_in(self, site: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Their session is looked for first, so the view is not even reached."""
+
+        def away(*args: Any) -> None:
+            raise OperationalError("connection refused")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(SessionStore, "_get_session_from_db", away)
+            status, body = self.state(site)
+        assert (status, body["parts"]) == (503, {"database": "away"})
 
 
 class TestWithoutRedis:

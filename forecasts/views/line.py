@@ -87,7 +87,8 @@ def adjust(request: HttpRequest, pk: int) -> HttpResponse:
             refusal = problem
             _mark(problem, errors)
         else:
-            messages.success(request, "The line is adjusted and approved. What was submitted is kept beside it.")
+            what = "submitted" if kept is not None and kept.event == Snapshot.Event.SUBMIT else "there at the start"
+            messages.success(request, f"The line is adjusted and approved. What was {what} is kept beside it.")
             return redirect("forecasts:line", line.pk)
     for row in rows:
         row["errors"] = [errors[name] for name in (row["quantity_name"], row["price_name"]) if name in errors]

@@ -74,6 +74,7 @@ def _page(
         "refusal": refusal,
         "sentence": sentence or (refusal.detail if refusal else ""),
         "comment_refused": isinstance(refusal, Refused) and "comment" in refusal.lines,
+        "refused_action": request.POST.get("action", ""),
     }
     return render(request, "forecasts/review.html", context, status=refusal.status if refusal else 200)
 

@@ -4,9 +4,12 @@ import contextlib
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+
+import psycopg
 
 from sop_portal.supervisor import environment
 from sop_portal.supervisor import servers as own
@@ -35,10 +38,11 @@ _PATIENCE_SECONDS = 30.0
 
 
 @contextlib.contextmanager
-def servers_for(arguments: Sequence[str]) -> Iterator[None]:
+def servers_for(arguments: Sequence[str], *, with_tables: bool = False) -> Iterator[None]:
     """Set the environment for the management command in `arguments` (as sys.argv) and have its servers running.
 
-    With DATABASE_URL set, or outside SOP_ENV=local, nothing is started. Raises CannotStart.
+    with_tables: servers that are started for the command get their tables first when they have none, as in a new
+    folder. With DATABASE_URL set, or outside SOP_ENV=local, nothing is started. Raises CannotStart.
     """
     if environment.given("DATABASE_URL") or os.environ.get("SOP_ENV", "local") != "local":
         _use_owner(arguments)
@@ -51,7 +55,7 @@ def servers_for(arguments: Sequence[str]) -> Iterator[None]:
         yield
         return
     with contextlib.ExitStack() as stack:
-        _export(folder, _reach(folder, stack))
+        _export(folder, _reach(folder, stack, with_tables and arguments[1] not in AS_OWNER))
         _use_owner(arguments)
         yield
 
@@ -64,7 +68,7 @@ def needs_database(arguments: Sequence[str]) -> bool:
     return command not in WITHOUT_DATABASE or any(word.startswith("--database") for word in arguments[2:])
 
 
-def _reach(folder: Folder, stack: contextlib.ExitStack) -> Access:
+def _reach(folder: Folder, stack: contextlib.ExitStack, with_tables: bool) -> Access:
     """Servers that stay up until `stack` is left: those of another process, or own ones."""
     until = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -86,7 +90,23 @@ def _reach(folder: Folder, stack: contextlib.ExitStack) -> Access:
         stack.callback(_stop, servers)
         # Without this a plain kill would end us before we have stopped them.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        if with_tables and not _has_tables(servers.access):
+            _make_tables()
         return servers.access
+
+
+def _has_tables(access: Access) -> bool:
+    with psycopg.connect(access.database_url) as database:
+        row = database.execute("SELECT to_regclass('public.django_migrations') IS NOT NULL").fetchone()
+    return bool(row and row[0])
+
+
+def _make_tables() -> None:
+    """What `make run` does before anything else; nobody else can be about to do it, since the folder is ours."""
+    print("The data folder is new: its tables are made first.", file=sys.stderr, flush=True)
+    migrate = [sys.executable, sys.argv[0], "migrate", "--noinput", "--verbosity", "0"]
+    if subprocess.run(migrate, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno()).returncode != 0:
+        raise CannotStart("The tables could not be made; what is above says why.")
 
 
 def _stop(servers: own.Servers) -> None:

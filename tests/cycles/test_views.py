@@ -198,6 +198,13 @@ def test_cycle_close_refuses_a_reason_that_cannot_be_kept(client):
         assert world.cycle.is_open
 
 
+def test_a_draft_whose_deadline_has_passed_says_so_before_anybody_tries_to_open_it(client, admin, at):
+    draft = make_cycle(by=admin)
+    assert "It has passed" not in text(client.get(url("detail", draft)))
+    at(draft.closes_at)
+    assert "It has passed: choose a later one before opening." in text(client.get(url("detail", draft)))
+
+
 def test_cycle_publish_lists_what_nobody_decided(client):
     world = make_world(lines=2)
     submitted(world.lines)
@@ -209,7 +216,12 @@ def test_cycle_publish_lists_what_nobody_decided(client):
         ("Rita Rep", "submitted"), ("Oskar Rep", "missed")
     }  # fmt: skip
     assert "4 lines are not decided" in text(answer)
-    assert "plan of record" in text(client.post(url("publish", world.cycle), follow=True))
+    assert "2 will be accepted as submitted. 2 missed the deadline: the plan of such a line is what the line" in text(
+        answer
+    )
+    published = text(client.post(url("publish", world.cycle), follow=True))
+    assert "plan of record" in published and "2 accepted without a decision" in published
+    assert f'href="{reverse("forecasts:review")}?cycle={world.cycle.pk}' not in published
     world.cycle.refresh_from_db()
     assert world.cycle.status == Cycle.Status.ARCHIVED
 

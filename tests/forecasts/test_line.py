@@ -237,6 +237,7 @@ def test_missed_lines_are_adjusted_too(client, world):
     assert "At the start" in text(client.get(url(line, "adjust")))
     cells = {f"q_{period:%Y-%m}": "5" for period in world.cycle.periods[:12]}
     assert adjust(client, line, **cells).status_code == 302
+    assert "What was there at the start is kept beside it." in text(client.get(url(line)))
     line.refresh_from_db()
     assert line.status == "approved" and line.quantity == [Decimal(5)] * 12 + [None] * 4
 

@@ -270,6 +270,7 @@ def test_reject_and_return_need_a_comment(client, world, manager, action, become
     assert refused.status_code == 422 and "the rep reads it beside the line" in text(refused)
     assert status(*world.lines) == ["submitted"] * 3
     assert refused.context["ticked"] == {line.pk for line in world.lines[:2]}
+    assert f'aria-invalid="true" autofocus data-action="{action}">' in text(refused)
     done = post(client, world, action, world.lines[:2], comment=COMMENT)
     assert done.status_code == 302
     assert status(*world.lines) == [becomes, becomes, "submitted"]
@@ -362,6 +363,7 @@ def test_closed_cycles_offer_approve_and_adjust_but_not_reject(client, world):
     client.force_login(world.manager)
     page = text(client.get(REVIEW))
     assert 'value="approve"' in page and 'value="reject"' not in page
+    assert "</kbd> approve" in page and "</kbd> reject" not in page
     assert reverse("forecasts:adjust", args=[world.lines[0].pk]) in page
     missed = client.get(REVIEW, {"tab": "missed"})
     assert set(listed(missed)) == {line.pk for line in world.lines[1:]}

@@ -40,6 +40,14 @@ def test_a_command_starts_servers_for_its_own_duration_and_stops_them_also_after
             assert alone.lines[0].startswith("PostgreSQL and Valkey are up")
 
 
+def test_the_first_command_on_a_new_folder_finds_its_tables_made(made: Path) -> None:
+    for is_new in (True, False):
+        done = machine.run(["manage.py", "create_admin", "rosa@example.com"], VAR=str(made))
+        assert done.returncode == 0, done.stderr
+        assert ("The data folder is new: its tables are made first." in done.stderr) is is_new
+        assert "/accounts/password/reset/key/" in done.stdout
+
+
 def test_a_command_uses_the_servers_that_run_and_leaves_them_up(made: Path) -> None:
     with machine.servers(made) as supervisor:
         before = machine.descendants(supervisor.process.pid)
