@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, models, transaction
 
-from audit.registry import Changes, Row, Tracked
+from audit.registry import Changes, Row, Tracked, find
 from audit.services import Event, record_many
 from audit.values import is_empty, plain
 
@@ -114,7 +114,11 @@ def readable(tracked: Tracked, changed: dict[Any, Changes], using: str) -> dict[
             continue
         target = field.remote_field.model
         column = field.target_field.attname
+        named = find(target)
         found = target._base_manager.using(using).filter(**{f"{column}__in": ids})
+        if named is not None and named.related:
+            # What it is called reads further rows.
+            found = found.select_related(*named.related)
         words = {plain(field.target_field, getattr(row, column)): f"{row} (#{getattr(row, column)})" for row in found}
         for changes in changed.values():
             if name in changes:

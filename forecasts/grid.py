@@ -263,9 +263,11 @@ def _sold(user: Any, grid: Grid) -> dict[str, dict[int, tuple[Decimal, Decimal]]
     late = Q(period__gte=periods.shift(since, LOOK_BACK - QUARTER))
     rows = (
         Actual.objects.visible_to(user)
-        .filter(customer=grid.customer, period__gte=since, period__lt=grid.cycle.first_period)
+        .counting_for(customer=grid.customer)
+        .filter(period__gte=since, period__lt=grid.cycle.first_period)
         .order_by()
-        .values_list("product_id")
+        # By the product that it counts for, which may have taken the place of the one sold.
+        .values_list("product__heirs__heir")
         .annotate(
             Sum("quantity"), Sum("amount"), late_quantity=Sum("quantity", filter=late), late_amount=Sum("amount", filter=late)
         )

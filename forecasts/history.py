@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Sum
+
 from audit.models import Entry
 from audit.words import Told, tell
 from cycles.models import Cycle
@@ -155,11 +157,15 @@ def _price_runs(cells: Sequence[Cell]) -> list[PriceRun]:
 def _last_year(line: Line, user: Any) -> dict[dt.date, Decimal]:
     """What was sold in the same months a year before, by the month of the horizon."""
     horizon = line.cycle.periods
-    sold = Actual.objects.visible_to(user).filter(
-        customer=line.customer_id, product=line.product_id,
-        period__gte=periods.shift(horizon[0], -12), period__lte=periods.shift(horizon[-1], -12),
-    )  # fmt: skip
-    return {periods.shift(period, 12): quantity for period, quantity in sold.values_list("period", "quantity")}
+    sold = (
+        Actual.objects.visible_to(user)
+        .counting_for(customer=line.customer_id, product=line.product_id)
+        .filter(period__gte=periods.shift(horizon[0], -12), period__lte=periods.shift(horizon[-1], -12))
+        .order_by()
+        .values_list("period")
+        .annotate(Sum("quantity"))
+    )
+    return {periods.shift(period, 12): quantity for period, quantity in sold}
 
 
 def _versions(line: Line, snapshots: Sequence[Snapshot]) -> list[Version]:

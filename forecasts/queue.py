@@ -212,7 +212,9 @@ def rows(found: Iterable[Any], user: Any, cycle: Cycle) -> list[Row]:
 _SOLD = """
 SELECT line.id, actual.period, actual.quantity
   FROM forecasts_line AS line
-  JOIN masterdata_actual AS actual ON actual.customer_id = line.customer_id AND actual.product_id = line.product_id
+  JOIN masterdata_customersuccession AS customer ON customer.heir_id = line.customer_id
+  JOIN masterdata_productsuccession AS product ON product.heir_id = line.product_id
+  JOIN masterdata_actual AS actual ON actual.customer_id = customer.origin_id AND actual.product_id = product.origin_id
  WHERE line.id = ANY(%s) AND actual.period >= %s AND actual.period < %s
 """
 

@@ -31,11 +31,19 @@ class MasterdataConfig(AppConfig):
             fields=["customer", "product", "is_active", "minimum_order_quantity", "maximum_order_quantity",
                     "lead_time_days", "proposed_by", "notes"],
             entity="matrix",
+            related=["customer", "product"],
         )  # fmt: skip
         track(models.CustomerAlias, fields=["name", "customer"], entity="customer_alias")
-        track(models.Price, fields=["entry", "valid_from", "unit_price"], entity="price")
-        track(models.Actual, fields=["customer", "product", "period", "quantity", "amount", "cost"], entity="actual")
-        track(models.Budget, fields=["version", "customer", "product", "period", "quantity", "amount"], entity="budget")
+        track(
+            models.Price,
+            fields=["entry", "valid_from", "unit_price"],
+            entity="price",
+            label=lambda price: f"{price.entry} from {price.valid_from}",
+            related=["entry__customer", "entry__product"],
+        )
+        pair = ["customer", "product"]
+        track(models.Actual, fields=[*pair, "period", "quantity", "amount", "cost"], entity="actual", related=pair)
+        track(models.Budget, fields=["version", *pair, "period", "quantity", "amount"], entity="budget", related=pair)
         track(
             models.Delegation,
             fields=["from_user", "to_user", "all_customers", "valid_from", "valid_to"],
@@ -52,4 +60,6 @@ class MasterdataConfig(AppConfig):
         exempt(models.ImportProgress, why="how far the work on an import is")
         exempt(models.ImportProblem, why="what was wrong in a file, kept with its run")
         exempt(models.ImportChange, why="what undoing an import needs; the changes themselves stand in the trail")
+        for view in (models.ProductSuccession, models.CustomerSuccession):
+            exempt(view, why="a view over who is replaced by whom")
         exempt(models.ActualRevision, why="the append-only history of actuals, written by the database itself")

@@ -7,14 +7,14 @@ import datetime as dt
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Max
+from django.db.models import Count, F, Max
 
 from audit.services import record_query
 from cycles.models import Cycle, Participant
-from forecasts.models import NONE, Line, PriceSource, Snapshot
+from forecasts.models import MAX_QUANTITY, NONE, Line, PriceSource, Snapshot
 from forecasts.plan import PLAN_CELLS, plan_parameters
 from forecasts.services.writing import past_the_guard, snapshot_cycle
-from masterdata.models import Actual
+from masterdata.models import Actual, CustomerSuccession, ProductSuccession
 from sop_portal.lib import periods
 
 # Prices that are carried over; the letters of the others, which the next cycle works out anew.
@@ -24,37 +24,84 @@ _DERIVED = "".join(source.value for source in PriceSource if source not in _CARR
 # Months of actuals that tell a live line from a dormant one.
 LOOK_BACK = 12
 
+# Which values of an earlier line count: its final snapshot, else its own cells when they were submitted or approved, else
+# its prefill. Joined to `line` and `earlier`, which tells the status of its cycle.
+_COUNTED = """
+      LEFT JOIN LATERAL (
+            SELECT quantity, unit_price, price_source FROM forecasts_snapshot
+             WHERE line_id = line.id
+               AND event = CASE WHEN earlier.cycle_status = 'archived' THEN 'final' ELSE 'open' END
+             ORDER BY id DESC LIMIT 1
+           ) AS snap ON earlier.cycle_status = 'archived' OR line.status NOT IN ('submitted', 'approved')
+"""
+
+# For which pair the history of `line` counts. Those who were replaced are few and come as arrays: a view over chains would
+# leave the planner guessing.
+_HEIRS = """
+      LEFT JOIN customer_heir ON customer_heir.origin_id = line.customer_id
+      LEFT JOIN product_heir ON product_heir.origin_id = line.product_id
+     CROSS JOIN LATERAL (
+           SELECT coalesce(customer_heir.heir_id, line.customer_id) AS customer_id,
+                  coalesce(product_heir.heir_id, line.product_id) AS product_id
+           ) AS counts
+"""
+
 # One line per active matrix entry of an active product and an active customer that has an active rep.
-# - source: the newest earlier line of the pair whose cycle covers the first period. All cycles have 16 periods, so the
-#   newest one also covers the most of the new horizon. Its values are the final snapshot, else the line's own cells when
-#   they were submitted or approved, else the prefill. The newest is chosen first: a snapshot is looked up once per pair.
+# - earlier: the newest earlier line of the pair whose cycle covers the first period. All cycles have 16 periods, so the
+#   newest one also covers the most of the new horizon. It is chosen first: a snapshot is looked up once per pair. Lines
+#   of replaced products and customers count for the end of their chain, and only there; of several in one cycle the
+#   pair's own comes first, then one of the same product, and the others (`beside`) are added to it.
 # - Arrays shift by the months between the two cycles; the tail stays blank until a baseline fills it.
 # - The price of a period is the latest one on or before it. Most entries have one price for the whole horizon, which is
 #   one lookup; only those whose price changes within it are spread over months: a price holds from position `since` up
 #   to `until`, one that starts within a month from the next one on.
-_SEED = """
-WITH newest AS MATERIALIZED (
-    SELECT DISTINCT ON (line.customer_id, line.product_id) line.id, cycle.status AS cycle_status, cycle.first_period
+_SEED = f"""
+WITH customer_heir AS MATERIALIZED (
+    SELECT * FROM unnest(%(customers)s::bigint[], %(customer_heirs)s::bigint[]) AS heir(origin_id, heir_id)
+), product_heir AS MATERIALIZED (
+    SELECT * FROM unnest(%(products)s::bigint[], %(product_heirs)s::bigint[]) AS heir(origin_id, heir_id)
+), earlier AS MATERIALIZED (
+    SELECT DISTINCT ON (counts.customer_id, counts.product_id)
+           line.id, counts.customer_id, counts.product_id, cycle.id AS cycle_id, cycle.status AS cycle_status,
+           cycle.first_period, product_heir.heir_id IS NULL AS same_product
       FROM forecasts_line AS line
       JOIN cycles_cycle AS cycle ON cycle.id = line.cycle_id
+      {_HEIRS}
      WHERE cycle.status IN ('closed', 'archived') AND cycle.id <> %(cycle)s
        AND cycle.first_period <= %(first)s AND cycle.first_period > %(oldest)s
-     ORDER BY line.customer_id, line.product_id, cycle.first_period DESC, cycle.kind DESC, cycle.id DESC
+     ORDER BY counts.customer_id, counts.product_id, cycle.first_period DESC, cycle.kind DESC, cycle.id DESC,
+              product_heir.heir_id IS NOT NULL, customer_heir.heir_id IS NOT NULL, line.id
+), beside AS MATERIALIZED (
+    SELECT customer_id, product_id, array_agg(quantity ORDER BY n) AS quantity
+      FROM (SELECT earlier.customer_id, earlier.product_id, cell.n, sum(cell.q) AS quantity
+              FROM forecasts_line AS line
+              {_HEIRS}
+              JOIN earlier ON earlier.customer_id = counts.customer_id AND earlier.product_id = counts.product_id
+                          AND earlier.cycle_id = line.cycle_id AND earlier.id <> line.id
+              {_COUNTED}
+             CROSS JOIN LATERAL unnest(coalesce(snap.quantity, line.quantity)) WITH ORDINALITY AS cell(q, n)
+             WHERE line.customer_id = ANY(%(customers)s) OR line.product_id = ANY(%(products)s)
+             GROUP BY earlier.customer_id, earlier.product_id, cell.n
+           ) AS summed
+     GROUP BY customer_id, product_id
 ), source AS MATERIALIZED (
-    SELECT line.customer_id, line.product_id, line.risk_class, line.risk_is_default,
-           (extract(year FROM age(%(first)s::date, newest.first_period)) * 12
-            + extract(month FROM age(%(first)s::date, newest.first_period)))::int AS moved,
-           coalesce(snap.quantity, line.quantity) AS quantity,
+    SELECT earlier.customer_id, earlier.product_id, line.risk_class, line.risk_is_default,
+           (extract(year FROM age(%(first)s::date, earlier.first_period)) * 12
+            + extract(month FROM age(%(first)s::date, earlier.first_period)))::int AS moved,
+           CASE WHEN beside.quantity IS NULL THEN coalesce(snap.quantity, line.quantity)
+                ELSE (SELECT array_agg(CASE WHEN own IS NULL THEN more
+                                            ELSE least(own + coalesce(more, 0), {MAX_QUANTITY}) END ORDER BY n)
+                        FROM unnest(coalesce(snap.quantity, line.quantity), beside.quantity)
+                             WITH ORDINALITY AS cell(own, more, n))
+           END AS quantity,
            coalesce(snap.unit_price, line.unit_price) AS unit_price,
-           coalesce(snap.price_source, line.price_source) AS price_source
-      FROM newest
-      JOIN forecasts_line AS line ON line.id = newest.id
-      LEFT JOIN LATERAL (
-            SELECT quantity, unit_price, price_source FROM forecasts_snapshot
-             WHERE line_id = line.id
-               AND event = CASE WHEN newest.cycle_status = 'archived' THEN 'final' ELSE 'open' END
-             ORDER BY id DESC LIMIT 1
-           ) AS snap ON newest.cycle_status = 'archived' OR line.status NOT IN ('submitted', 'approved')
+           -- A price somebody gave for another product is none for this one.
+           CASE WHEN earlier.same_product THEN coalesce(snap.price_source, line.price_source)
+                ELSE repeat('-', 16) END AS price_source
+      FROM earlier
+      JOIN forecasts_line AS line ON line.id = earlier.id
+      {_COUNTED}
+      LEFT JOIN beside ON beside.customer_id = earlier.customer_id AND beside.product_id = earlier.product_id
 ), entry AS MATERIALIZED (
     SELECT entry.id, entry.customer_id, entry.product_id, customer.sales_rep_id, customer.default_risk_class,
            product.list_price
@@ -81,7 +128,10 @@ WITH newest AS MATERIALIZED (
       FROM price_range CROSS JOIN LATERAL generate_series(since, until - 1) AS n
      GROUP BY entry_id
 ), sold AS MATERIALIZED (
-    SELECT DISTINCT customer_id, product_id FROM masterdata_actual WHERE period >= %(sold_since)s AND quantity > 0
+    SELECT DISTINCT counts.customer_id, counts.product_id
+      FROM (SELECT DISTINCT customer_id, product_id FROM masterdata_actual
+             WHERE period >= %(sold_since)s AND quantity > 0) AS line
+      {_HEIRS}
 ), seed AS (
     SELECT entry.customer_id, entry.product_id, entry.sales_rep_id,
            coalesce(CASE WHEN source.risk_is_default THEN NULL ELSE source.risk_class END,
@@ -172,6 +222,8 @@ def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
                 "last": cycle.periods[-1],
                 "oldest": periods.shift(cycle.first_period, -cycle.horizon),
                 "sold_since": sold_since(cycle),
+                **_heirs("customer", CustomerSuccession),
+                **_heirs("product", ProductSuccession),
                 "derived": _DERIVED,
                 "blanks": NONE * len(_DERIVED),
             },
@@ -194,6 +246,12 @@ def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
         "FROM cycles_participant AS share JOIN accounts_user AS rep ON rep.id = share.rep_id WHERE share.cycle_id = %s",
         [str(cycle), cycle.pk],
     )
+
+
+def _heirs(kind: str, succession: Any) -> dict[str, list[int]]:
+    """Those who were replaced and the ends of their chains, in the same order."""
+    replaced = succession.objects.filter(is_last=True).exclude(origin=F("heir")).values_list("origin", "heir")
+    return {f"{kind}s": [origin for origin, _ in replaced], f"{kind}_heirs": [heir for _, heir in replaced]}
 
 
 def sold_since(cycle: Cycle) -> dt.date:

@@ -6,6 +6,7 @@ from masterdata.models.customers import Customer, Delegation
 from masterdata.models.facts import Actual, ActualRevision, Budget
 from masterdata.models.imports import ImportChange, ImportHeading, ImportProblem, ImportProgress, ImportRun
 from masterdata.models.matrix import MatrixEntry, Price
+from masterdata.models.succession import CustomerSuccession, ProductSuccession
 
 __all__ = [
     "Actual",
@@ -13,6 +14,7 @@ __all__ = [
     "Budget",
     "Customer",
     "CustomerAlias",
+    "CustomerSuccession",
     "Delegation",
     "ImportChange",
     "ImportHeading",
@@ -23,5 +25,6 @@ __all__ = [
     "Price",
     "Product",
     "ProductGroup",
+    "ProductSuccession",
     "alias_key",
 ]

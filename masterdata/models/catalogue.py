@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from audit.models import TrackedQuerySet
+from masterdata.models.chains import circle
 from sop_portal.lib.text import NameField
 
 NOT_NEGATIVE = MinValueValidator(Decimal(0), "Must be 0 or more.")
@@ -106,5 +107,14 @@ class Product(models.Model):
         return f"{self.item_code} {self.description}"
 
     def clean(self) -> None:
-        if self.pk and self.replaced_by_id == self.pk:
-            raise ValidationError({"replaced_by": "A product cannot replace itself."})
+        if self.replaced_by_id is None:
+            return
+        if sentence := circle(self):
+            raise ValidationError({"replaced_by": sentence})
+        if self.replaced_by is not None and self.replaced_by.uom != self.uom:
+            raise ValidationError(
+                {
+                    "replaced_by": f"{self} is counted in {self.uom} and {self.replaced_by} in {self.replaced_by.uom}; "
+                    "what was sold cannot follow into another unit. Give both the same unit of measure first."
+                }
+            )

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from audit.models import TrackedQuerySet
+from masterdata.models.chains import circle
 from sop_portal.lib.risk import RISK_CLASSES as RISK_CLASSES
 from sop_portal.lib.risk import RISK_LABELS as RISK_LABELS
 from sop_portal.lib.text import NameField, NoteField
@@ -170,8 +171,8 @@ class Customer(models.Model):
         return self.name
 
     def clean(self) -> None:
-        if self.pk and self.replaced_by_id == self.pk:
-            raise ValidationError({"replaced_by": "A customer cannot replace itself."})
+        if self.replaced_by_id is not None and (sentence := circle(self)):
+            raise ValidationError({"replaced_by": sentence})
         if self.credit_limit is not None and self.credit_limit < 0:
             raise ValidationError({"credit_limit": "Must be 0 or more."})
 

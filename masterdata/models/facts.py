@@ -17,8 +17,21 @@ class ActualQuerySet(TrackedQuerySet):
     """Words about actuals."""
 
     def visible_to(self, user: Any) -> Self:
-        """Actuals of the customers `user` may read."""
-        return self.filter(customer__in=Customer.objects.visible_to(user))
+        """Actuals of the customers `user` may read, and of those that these took the place of."""
+        if user.has_perm("masterdata.view_all_customers"):
+            return self.all()
+        visible = Customer.objects.visible_to(user)
+        return self.filter(customer__in=Customer.objects.filter(heirs__heir__in=visible))
+
+    def counting_for(self, *, customer: Any = None, product: Any = None) -> Self:
+        """The history of a customer, a product or (both given) a pair: also what was sold before it took the place of
+        another. Each a row or its key; None is all of them."""
+        history = self
+        if customer is not None:
+            history = history.filter(customer__heirs__heir=customer)
+        if product is not None:
+            history = history.filter(product__heirs__heir=product)
+        return history
 
 
 class Actual(models.Model):

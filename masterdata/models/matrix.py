@@ -1,5 +1,6 @@
 """The pricing matrix: which customer buys which product, and at which price from when."""
 
+import datetime as dt
 from typing import Any, Self
 
 from django.conf import settings
@@ -11,6 +12,14 @@ from audit.models import TrackedQuerySet
 from masterdata.models.catalogue import NOT_NEGATIVE, Product
 from masterdata.models.customers import Customer
 from sop_portal.lib.text import NoteField
+
+
+class PriceQuerySet(TrackedQuerySet):
+    """Words about prices."""
+
+    def in_force(self, day: dt.date) -> Self:
+        """Of each entry the price that holds on `day`: the latest one that starts on or before it."""
+        return self.filter(valid_from__lte=day).order_by("entry_id", "-valid_from").distinct("entry_id")
 
 
 class MatrixQuerySet(TrackedQuerySet):
@@ -80,7 +89,7 @@ class Price(models.Model):
     valid_from = models.DateField()
     unit_price = models.DecimalField(max_digits=14, decimal_places=4, validators=[NOT_NEGATIVE])
 
-    objects = TrackedQuerySet.as_manager()
+    objects = PriceQuerySet.as_manager()
 
     class Meta:
         ordering = ["entry_id", "valid_from"]

@@ -1,9 +1,11 @@
 """The one statement that prefills a cycle, against the same rules written out slowly, on random histories."""
 
 import datetime as dt
+import itertools
 import random
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from audit.context import acting
 from cycles.models import Cycle, Participant
 from forecasts.models import Line, Snapshot
 from forecasts.services.writing import past_the_guard
-from masterdata.models import Actual, MatrixEntry, Price
+from masterdata.models import Actual, Customer, MatrixEntry, Price, Product
 from sop_portal.lib import periods
 from tests.factories import FAR, make_customer, make_entry, make_group, make_product, make_user, open_cycle
 
@@ -110,27 +112,71 @@ def price_in_force(entry: MatrixEntry, period: dt.date) -> tuple[Decimal | None,
     return entry.product.list_price, "-" if entry.product.list_price is None else "p"
 
 
-def source_of(entry: MatrixEntry) -> tuple[Line, Line | Snapshot, int] | None:
-    """The newest earlier line whose cycle covers the first month, where its values stand, and the months between."""
-    found = []
-    for line in Line.objects.filter(customer=entry.customer, product=entry.product).select_related("cycle"):
-        covers = line.cycle.first_period <= FIRST < periods.shift(line.cycle.first_period, 16)
-        if line.cycle.status in ("closed", "archived") and covers:
-            found.append(line)
+def heir(row: Any) -> Any:
+    """The end of the chain of replacements; a product counted in another unit does not carry on."""
+    while row.replaced_by is not None and getattr(row, "uom", "") == getattr(row.replaced_by, "uom", ""):
+        row = row.replaced_by
+    return row
+
+
+class Past:
+    """All that happened, by the pair whose history it counts for: its own and that of pairs it took the place of."""
+
+    def __init__(self) -> None:
+        chain = Product.objects.select_related("replaced_by__replaced_by__replaced_by")
+        products = {product.pk: heir(product).pk for product in chain}
+        customers = {
+            customer.pk: heir(customer).pk
+            for customer in Customer.objects.select_related("replaced_by__replaced_by__replaced_by")
+        }
+        self.pairs: dict[tuple[int, int], set[tuple[int, int]]] = {}
+        self.lines: dict[tuple[int, int], list[Line]] = {}
+        self.sold: dict[tuple[int, int], list[dt.date]] = {}
+        for customer, product in itertools.product(customers, products):
+            self.pairs.setdefault((customers[customer], products[product]), set()).add((customer, product))
+        for line in Line.objects.filter(cycle__status__in=["closed", "archived"]).select_related("cycle"):
+            pair = customers[line.customer_id], products[line.product_id]
+            self.lines.setdefault(pair, []).append(line)
+        for actual in Actual.objects.filter(quantity__gt=0):
+            pair = customers[actual.customer_id], products[actual.product_id]
+            self.sold.setdefault(pair, []).append(actual.period)
+
+
+def values_of(line: Line) -> Line | Snapshot:
+    """Where the values of an earlier line stand."""
+    if line.cycle.status == "archived":
+        return line.snapshots.get(event="final")
+    if line.status not in ("submitted", "approved"):
+        return line.snapshots.get(event="open")
+    return line
+
+
+def source_of(entry: MatrixEntry, past: Past) -> tuple[Line, list[Decimal | None], Line | Snapshot, int] | None:
+    """Of the newest earlier cycle that covers the first month: the line that leads, the sum of all lines that count,
+    where prices stand, and the months between."""
+    found = [
+        line
+        for line in past.lines.get((entry.customer_id, entry.product_id), [])
+        if line.cycle.first_period <= FIRST < periods.shift(line.cycle.first_period, 16)
+    ]
     if not found:
         return None
-    line = max(found, key=lambda one: (one.cycle.first_period, one.cycle.kind == "normal", one.cycle_id))
-    values: Line | Snapshot = line
-    if line.cycle.status == "archived":
-        values = line.snapshots.get(event="final")
-    elif line.status not in ("submitted", "approved"):
-        values = line.snapshots.get(event="open")
-    return line, values, periods.between(line.cycle.first_period, FIRST)
+    newest = max((one.cycle.first_period, one.cycle.kind == "normal", one.cycle_id) for one in found)
+    lines = [one for one in found if one.cycle_id == newest[2]]
+    lead = min(
+        lines, key=lambda one: (one.product_id != entry.product_id, one.customer_id != entry.customer_id, one.pk)
+    )
+    sums: list[Decimal | None] = []
+    for position in range(16):
+        answers = [values_of(line).quantity[position] for line in lines]
+        known = [answer for answer in answers if answer is not None]
+        sums.append(sum(known, Decimal(0)) if known else None)
+    return lead, sums, values_of(lead), periods.between(lead.cycle.first_period, FIRST)
 
 
-def prefill(entry: MatrixEntry, sold_since: dt.date) -> Prefill:
+def prefill(entry: MatrixEntry, past: Past, sold_since: dt.date) -> Prefill:
     """The rules of prefilling, period by period."""
-    source = source_of(entry)
+    source = source_of(entry, past)
     quantity: list[Decimal | None] = []
     letters = prices_from = ""
     unit_price: list[Decimal | None] = []
@@ -138,10 +184,10 @@ def prefill(entry: MatrixEntry, sold_since: dt.date) -> Prefill:
         value = None
         price, letter = price_in_force(entry, period)
         if source is not None:
-            _, values, moved = source
+            lead, sums, values, moved = source
             if position + moved < 16:
-                value = values.quantity[position + moved]
-                if values.price_source[position + moved] in GIVEN:
+                value = sums[position + moved]
+                if values.price_source[position + moved] in GIVEN and lead.product_id == entry.product_id:
                     price, letter = values.unit_price[position + moved], "c"
         quantity.append(value)
         letters += "-" if value is None else "c"
@@ -151,14 +197,24 @@ def prefill(entry: MatrixEntry, sold_since: dt.date) -> Prefill:
     risk = (3 if default is None else default, True)
     if source is not None and not source[0].risk_is_default:
         risk = (source[0].risk_class, False)
-    sold = Actual.objects.filter(
-        customer=entry.customer, product=entry.product, period__gte=sold_since, quantity__gt=0
-    ).exists()
+    sold = any(period >= sold_since for period in past.sold.get((entry.customer_id, entry.product_id), []))
     return Prefill(quantity, letters, unit_price, prices_from, risk, sold or any(value for value in quantity))
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_the_prefill_is_what_the_rules_say(seed):
+def replacements(dice: random.Random, customers: list[Customer], products: list[Product]) -> None:
+    """Two products and then a third by one, one by another unit, two customers in a chain; all stay active, the worst
+    case: their own lines start blank, since their history is somebody else's."""
+    for old, new in ((0, 1), (2, 1), (1, 3), (4, 5)):
+        products[old].replaced_by = products[new]
+    products[5].uom = "KG"
+    customers[0].replaced_by, customers[1].replaced_by = customers[1], customers[2]
+    for row in (*products, *customers):
+        row.save()
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["plain", "replaced"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_prefill_is_what_the_rules_say(seed, replaced):
     dice = random.Random(seed)
     group = make_group()
     reps = [make_user("sales_rep") for _ in range(2)]
@@ -168,13 +224,16 @@ def test_the_prefill_is_what_the_rules_say(seed):
     products = [make_product(group=group, list_price=dice.choice([None, Decimal(42)])) for _ in range(10)]
     entries = [make_entry(customer, product, price=None) for customer in customers for product in products]
     with acting("system", source="command"), past_the_guard():
+        if replaced:
+            replacements(dice, customers, products)
         history(dice, entries)
         prices_and_sales(dice, entries)
     last = Actual.objects.filter(period__lt=FIRST).latest("period").period
+    past = Past()
     cycle = open_cycle(first_period=FIRST)
 
     rows = MatrixEntry.objects.select_related("customer", "product").prefetch_related("prices")
-    wanted = {(entry.customer_id, entry.product_id): prefill(entry, periods.shift(last, -11)) for entry in rows}
+    wanted = {(entry.customer_id, entry.product_id): prefill(entry, past, periods.shift(last, -11)) for entry in rows}
     lines = list(Line.objects.filter(cycle=cycle))
     for line in lines:
         found = Prefill(
@@ -190,6 +249,11 @@ def test_the_prefill_is_what_the_rules_say(seed):
     assert {one.line_id: (one.quantity, one.price_source) for one in opened} == {
         line.pk: (line.quantity, line.price_source) for line in lines
     }
+    if replaced:
+        # Three lines of one cycle that became one, and lines that have nothing of their own any more.
+        assert max(map(len, past.pairs.values())) > 3
+        blank = [line for line in lines if line.customer == customers[0]]
+        assert len(blank) == 10 and not any(line.live or set(line.quantity_source) != {"-"} for line in blank)
     # A history that tries nothing would prove nothing.
     assert 0 < sum(line.live for line in lines) < PAIRS
     assert any(set(line.price_source) & set("c") for line in lines)

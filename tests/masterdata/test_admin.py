@@ -189,6 +189,7 @@ def test_every_model_of_master_data_is_registered():
     shown = {model._meta.model_name for model in admin.site._registry if model._meta.app_label == "masterdata"}
     every = {model._meta.model_name for model in apps.get_app_config("masterdata").get_models()}
     # Prices stand on their entry, aliases on their customer; the history of actuals is kept by the database, what
-    # belongs to an import is shown on its page.
+    # belongs to an import is shown on its page; who counts for whom is a view.
     of_imports = {"importprogress", "importproblem", "importchange"}
-    assert every - shown == {"price", "customeralias", "actualrevision", *of_imports}
+    views = {"productsuccession", "customersuccession"}
+    assert every - shown == {"price", "customeralias", "actualrevision", *of_imports, *views}
