@@ -9,10 +9,11 @@ from django.dispatch import receiver
 from cycles.models import Cycle
 from cycles.signals import cycle_moved, standing_asked, undecided_asked
 from cycles.standing import Counts, Undecided
-from forecasts import progress
+from forecasts import ahead, progress
 from forecasts.services.opening import close_lines, publish_lines, seed_lines
 from forecasts.services.ownership import move_lines, would_move
-from masterdata.signals import assignment_asked, customers_assigned
+from masterdata.ahead import Plan
+from masterdata.signals import assignment_asked, customers_assigned, plan_asked
 
 
 @receiver(cycle_moved, dispatch_uid="forecasts.follow_cycle")
@@ -49,3 +50,9 @@ def answer_undecided(
 ) -> tuple[int, Sequence[Undecided]]:
     """Which lines nobody decided."""
     return progress.undecided(cycle, user, limit)
+
+
+@receiver(plan_asked, dispatch_uid="forecasts.plan")
+def answer_plan(sender: Any, user: Any, customer: Any, product: Any, **kwargs: Any) -> Plan | None:
+    """What is planned for a customer, a product or the pair."""
+    return ahead.newest_plan(user, customer, product)

@@ -8,8 +8,9 @@ class MasterdataConfig(AppConfig):
     verbose_name = "Master data"
 
     def ready(self) -> None:
+        from audit.history import history_scope, open_to_readers
         from audit.tracking import exempt, track
-        from masterdata import models
+        from masterdata import models, scope
 
         track(models.ProductGroup, fields=["code", "name", "parent"], entity="product_group")
         track(
@@ -63,3 +64,7 @@ class MasterdataConfig(AppConfig):
         for view in (models.ProductSuccession, models.CustomerSuccession):
             exempt(view, why="a view over who is replaced by whom")
         exempt(models.ActualRevision, why="the append-only history of actuals, written by the database itself")
+        # Whoever may see a customer or a product may see what was changed in it.
+        open_to_readers("customer", models.Customer)
+        open_to_readers("matrix", models.MatrixEntry)
+        history_scope["product"] = scope.product_history

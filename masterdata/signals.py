@@ -10,3 +10,7 @@ customers_assigned = Signal()
 
 # Arguments: customer_ids. Answers a sentence that tells what else would move to another rep, or "".
 assignment_asked = Signal()
+
+# Asked by master data, answered by the app of lines with an `ahead.Plan` or None. Arguments: user, customer, product
+# (one of them may be None).
+plan_asked = Signal()

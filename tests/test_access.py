@@ -45,6 +45,18 @@ GET: dict[str, tuple[int, ...]] = {
     "audit:mine": SIGNED_IN,
     "audit:history": IN_SCOPE,
     "masterdata:import_list": ADMINS,
+    "masterdata:data": (SIGN_IN, *(MOVED,) * 6),
+    "masterdata:customer_list": SIGNED_IN,
+    "masterdata:customer": IN_SCOPE,
+    "masterdata:customer_products": IN_SCOPE,
+    "masterdata:customer_history": IN_SCOPE,
+    "masterdata:pair": IN_SCOPE,
+    "masterdata:product_list": SIGNED_IN,
+    # Every active product may be offered to any customer.
+    "masterdata:product": SIGNED_IN,
+    "masterdata:product_customers": SIGNED_IN,
+    "masterdata:product_history": SIGNED_IN,
+    "masterdata:sales_history": SIGNED_IN,
     "cycles:list": SIGNED_IN,
     "cycles:create": ADMINS,
     "cycles:detail": SIGNED_IN,
@@ -98,6 +110,12 @@ class World:
             "forecasts:adjust": {"pk": self.line.pk},
             "forecasts:legacy_run": {"pk": 999_999},
         }
+        customer, product = {"pk": self.customer.pk}, {"pk": self.line.product_id}
+        for view in ("customer", "customer_products", "customer_history"):
+            arguments[f"masterdata:{view}"] = customer
+        for view in ("product", "product_customers", "product_history"):
+            arguments[f"masterdata:{view}"] = product
+        arguments["masterdata:pair"] = {**customer, "product_pk": self.line.product_id}
         if route in arguments:
             return reverse(route, kwargs=arguments[route])
         for kwargs in ({}, {"pk": self.cycle.pk}, {"cycle_pk": self.cycle.pk}):

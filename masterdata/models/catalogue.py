@@ -1,14 +1,16 @@
 """Products and the groups they belong to."""
 
 from decimal import Decimal
+from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from audit.models import TrackedQuerySet
 from masterdata.models.chains import circle
+from masterdata.models.customers import Customer
 from sop_portal.lib.text import NameField
 
 NOT_NEGATIVE = MinValueValidator(Decimal(0), "Must be 0 or more.")
@@ -50,6 +52,32 @@ class ProductGroup(models.Model):
             raise ValidationError({"parent": "This group has groups below it, so it must stay on the upper level."})
 
 
+class ProductQuerySet(TrackedQuerySet):
+    """Words about products."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Products `user` may read: the active ones, since they may be offered to any customer, and those that a
+        customer in their scope has in the matrix or bought; all for those who see every customer."""
+        if user.has_perm("masterdata.view_all_customers"):
+            return self.all()
+        scope, itself = Customer.objects.visible_to(user), Product.objects.filter(pk=OuterRef("pk"))
+        return self.filter(
+            Q(is_active=True)
+            | Exists(itself.filter(matrix__customer__in=scope))
+            | Exists(itself.filter(actuals__customer__in=scope))
+        )
+
+    def matching(self, text: str) -> Self:
+        """The product with exactly this item code, else those whose code or description holds `text`."""
+        exact = self.filter(item_code__iexact=text)
+        if exact.exists():
+            return exact
+        return self.filter(Q(item_code__icontains=text) | Q(description__icontains=text))
+
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+
 class Product(models.Model):
     """What is sold, in one unit of measure."""
 
@@ -73,7 +101,7 @@ class Product(models.Model):
     replaced_by = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaces")
     is_active = models.BooleanField(default=True)
 
-    objects = TrackedQuerySet.as_manager()
+    objects = ProductQuerySet.as_manager()
 
     class Meta:
         ordering = ["item_code"]

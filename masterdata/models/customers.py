@@ -101,6 +101,13 @@ class CustomerQuerySet(TrackedQuerySet):
             scope |= Q(sales_rep__manager=user)
         return self.filter(scope)
 
+    def matching(self, text: str) -> Self:
+        """The customer with exactly this ID, else those whose ID or name holds `text`."""
+        exact = self.filter(customer_id__iexact=text)
+        if exact.exists():
+            return exact
+        return self.filter(Q(customer_id__icontains=text) | Q(name__icontains=text) | Q(short_name__icontains=text))
+
     def active(self) -> Self:
         return self.filter(is_active=True)
 

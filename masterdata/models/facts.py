@@ -1,5 +1,6 @@
 """What was sold and what was budgeted, by month."""
 
+from decimal import Decimal
 from typing import Any, Self
 
 from django.db import models
@@ -66,6 +67,11 @@ class Actual(models.Model):
     def __str__(self) -> str:
         return f"{self.customer} · {self.product} · {self.period:%b %Y}"
 
+    @property
+    def unit_price(self) -> Decimal | None:
+        """What one unit was sold for; None where nothing was."""
+        return self.amount / self.quantity if self.quantity else None
+
 
 class ActualRevision(models.Model):
     """One change of an actual: the key, the values before and after, and the batch that made it. Append-only."""
@@ -86,6 +92,14 @@ class ActualRevision(models.Model):
         return f"batch {self.batch}: {self.old} -> {self.new}"
 
 
+class BudgetQuerySet(TrackedQuerySet):
+    """Words about budgets."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Budgets of the customers `user` may read."""
+        return self.filter(customer__in=Customer.objects.visible_to(user))
+
+
 class Budget(models.Model):
     """What was budgeted for a customer, by product or for all of them together (product empty)."""
 
@@ -96,7 +110,7 @@ class Budget(models.Model):
     quantity = models.DecimalField(max_digits=18, decimal_places=6)
     amount = models.DecimalField(max_digits=18, decimal_places=4)
 
-    objects = TrackedQuerySet.as_manager()
+    objects = BudgetQuerySet.as_manager()
 
     class Meta:
         ordering = ["version", "customer_id", "product_id", "period"]

@@ -36,7 +36,15 @@ register.filter("qty", formats.qty)
 register.filter("price", formats.price)
 register.filter("words", formats.words)
 register.filter("named", formats.named)
+register.filter("percent", formats.percent)
+register.filter("compact", formats.compact)
 register.filter("change_class", formats.direction)
+
+
+@register.filter
+def qty0(value: formats.Number) -> str:
+    """A number without decimals: "1,235"."""
+    return formats.fixed(value, 0)
 
 
 @register.filter
@@ -144,12 +152,15 @@ def app_name() -> str:
 
 
 @register.simple_tag(takes_context=True)
-def place(context: Context, view_name: str, word: str, count: int | None = None) -> str:
-    """One main place of the top bar; marked as current while its pages are shown. count: a badge, none for 0."""
+def place(context: Context, view_name: str, word: str, count: int | None = None, also: str = "") -> str:
+    """One main place of the top bar; marked as current while its pages are shown. count: a badge, none for 0.
+
+    also: where more of its pages are.
+    """
     url = reverse(view_name)
     request = context.get("request")
     path = request.path if request is not None else ""
-    here = path == url or (url != "/" and path.startswith(url))
+    here = path == url or (url != "/" and path.startswith((url, also or url)))
     current = format_html(' aria-current="{}"', "page") if here else ""
     badge = format_html(' <span class="badge">{}<span class="visually-hidden"> {}</span></span>', count, "waiting")
     return format_html('<li><a href="{}"{}>{}{}</a></li>', url, current, word, badge if count else "")

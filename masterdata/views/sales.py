@@ -1,0 +1,133 @@
+"""The sales history: own actuals over all customers in scope, added up over everything the filters leave."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from masterdata import details, drawing, sales
+from masterdata.filters import SalesFilter
+from masterdata.models import Customer, Product
+from masterdata.sales import YEAR
+from masterdata.views import listing
+from sop_portal.lib import keyset, periods
+from sop_portal.lib.paging import pager
+
+MONTHS, CUSTOMERS, PRODUCTS, ROWS = "months", "customers", "products", "rows"
+TABS = {MONTHS: "Months", CUSTOMERS: "Customers", PRODUCTS: "Products", ROWS: "Every row"}
+# Order of the rows; the newest month comes first, within it customers by name.
+SORTS = {
+    "period": ("period", "customer__name", "product__item_code", "pk"),
+    "customer": ("customer__name", "customer__pk", "product__item_code", "-period", "pk"),
+    "product": ("product__item_code", "customer__name", "customer__pk", "-period", "pk"),
+}
+NEWEST = ("-period", "customer__name", "product__item_code", "pk")
+SHARES = {
+    "name": "name", "total": "total", "last12": "last12", "change": "change", "average6": "average6",
+    "average12": "average12", "average24": "average24",
+}  # fmt: skip
+PER_PAGE = 100
+
+
+@require_safe
+def sales_history(request: HttpRequest) -> HttpResponse:
+    """Totals, plot and averages of what the filters leave, and it by month, customer, product or row."""
+    user: Any = request.user
+    known = sales.loaded(listing.today())
+    form = SalesFilter(request.GET, user, max(known.first, periods.shift(known.last, 1 - details.SHOWN)), known.last)
+    rows = form.apply()
+    first, last = form.first, form.last
+    length = periods.between(first, last) + 1
+    # Far enough back for the averages and for the year before, as far as anything is known.
+    reach = max(min(periods.shift(first, -YEAR), periods.shift(last, 1 - 2 * YEAR)), min(first, known.first))
+    with_cost = user.has_perm("masterdata.view_cost")
+    months = sales.by_month(rows, reach, last, with_cost=with_cost)
+    totals = sales.totals(months, first, last)
+    shows = [drawing.MONEY, drawing.WEIGHT, *([drawing.QUANTITY] if totals.one_unit else [])]
+    show = request.GET.get("show", "")
+    show = show if show in shows else drawing.MONEY
+    tab = request.GET.get("by", MONTHS)
+    tab = tab if tab in TABS else MONTHS
+    amounts = [month.amount for month in months]
+    without_weight, more_without_weight = sales.without_weight(rows, first, last)
+    context: dict[str, Any] = {
+        "form": form,
+        "first": first,
+        "last": last,
+        "length": length,
+        "totals": totals,
+        "finding": drawing.sales_finding(amounts, months),
+        "year": sales.totals(months, periods.shift(last, 1 - YEAR), last),
+        "averages": [(number, sales.average(amounts, number)) for number in (6, 12, 24)],
+        "plot": drawing.sales_plot(
+            months,
+            length,
+            show=show,
+            uom=totals.one_unit[0] if totals.one_unit else "",
+            of_range=True,
+            has_table=tab != MONTHS,
+        ),
+        "show": show,
+        "shows": shows,
+        "tab": tab,
+        "tabs": TABS.items(),
+        "without_weight": without_weight,
+        "more_without_weight": more_without_weight,
+        "query": listing.address(request),
+        "show_query": listing.address(request, "show"),
+        "tab_query": listing.address(request, "by", "sort"),
+        "kept": listing.kept(request, "by", "show", "sort", "size"),
+        "with_cost": with_cost,
+    }
+    if tab == MONTHS:
+        context["month_rows"] = details.month_rows(months, first)
+    elif tab == ROWS:
+        context |= _rows(request, rows.filter(period__gte=first, period__lte=last))
+    else:
+        context |= _shares(request, rows, tab, form, known)
+    return render(request, "masterdata/sales_history.html", context, status=200 if form.is_valid() else 422)
+
+
+def _rows(request: HttpRequest, rows: Any) -> dict[str, Any]:
+    """One page of actuals, one by one."""
+    sort = request.GET.get("sort", "")
+    order: Sequence[str] = listing.order(sort, SORTS, "") if sort.removeprefix("-") in SORTS else NEWEST
+    page = listing.page_of(request, rows.select_related("customer", "product"), order)
+    total = keyset.count_text(rows, "row")
+    return {"rows": page.rows, "pager": keyset.pager(page, request.GET, total)}
+
+
+def _shares(request: HttpRequest, rows: Any, tab: str, form: SalesFilter, known: sales.Loaded) -> dict[str, Any]:
+    """Customers or products with what each adds up to, the largest first."""
+    by = "customer" if tab == CUSTOMERS else "product"
+    found = sales.shares(rows, by, form.first, form.last, known, with_quantity=by == "product")
+    sort = request.GET.get("sort", "")
+    sort = sort if sort.removeprefix("-") in SHARES else "-total"
+    names: dict[int, str] = {}
+    if sort.removeprefix("-") == "name":
+        names = _names(request.user, by, [share.key for share in found])
+    page = Paginator(sales.ranked(found, sort, names), PER_PAGE).get_page(request.GET.get("page"))
+    things = _things(request.user, by, [share.key for share in page.object_list])
+    everything = sum((share.total for share in found), sales.ZERO)
+    return {
+        "shares": [
+            (share, things[share.key], share.total / everything if everything else None) for share in page.object_list
+        ],
+        "everything": everything,
+        "pager": pager(page, request.GET, by),
+    }
+
+
+def _names(user: Any, by: str, keys: Sequence[int]) -> dict[int, str]:
+    if by == "customer":
+        return dict(Customer.objects.visible_to(user).filter(pk__in=keys).values_list("pk", "name"))
+    return dict(Product.objects.visible_to(user).filter(pk__in=keys).values_list("pk", "description"))
+
+
+def _things(user: Any, by: str, keys: Sequence[int]) -> dict[int, Any]:
+    if by == "customer":
+        return Customer.objects.visible_to(user).select_related("sales_rep").in_bulk(keys)
+    return Product.objects.visible_to(user).select_related("group").in_bulk(keys)
