@@ -35,6 +35,7 @@ class MasterdataConfig(AppConfig):
             related=["customer", "product"],
         )  # fmt: skip
         track(models.CustomerAlias, fields=["name", "customer"], entity="customer_alias")
+        track(models.RepAlias, fields=["name", "rep"], entity="rep_alias")
         track(
             models.Price,
             fields=["entry", "valid_from", "unit_price"],

@@ -13,13 +13,25 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils.text import slugify
 
-from masterdata.models import Customer, CustomerAlias, MatrixEntry, Price, Product, ProductGroup, alias_key
+from masterdata.models import (
+    Budget,
+    Customer,
+    CustomerAlias,
+    MatrixEntry,
+    Price,
+    Product,
+    ProductGroup,
+    RepAlias,
+    alias_key,
+)
 from sop_portal.lib.text import normal
 
 # Advisory lock (class, 1): two imports at once would both create what the other is about to.
 IMPORT_LOCK_CLASS = 5_020
 # Products that come without a group; a group is required.
 NO_GROUP = ("NONE", "Without group")
+# Codes of customers whose real one is not known yet.
+PROSPECT = "NEW-"
 BATCH = 2_000
 
 
@@ -34,6 +46,9 @@ class Tally:
     @property
     def changed(self) -> int:
         return self.created + self.updated
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.created + other.created, self.updated + other.updated, self.unchanged + other.unchanged)
 
 
 @dataclass(frozen=True)
@@ -116,28 +131,115 @@ def customers_by_key(keys: Iterable[str]) -> dict[str, list[Customer]]:
     return found
 
 
-def create_customers(names: Mapping[str, str], *, rep: Any) -> dict[str, Customer]:
-    """New customers by key for the sheet names of old workbooks, with codes `L-<slug>` that an admin may change."""
+def create_customers(names: Mapping[str, str], *, reps: Mapping[str, Any]) -> dict[str, Customer]:
+    """New customers by key for the sheet names of old workbooks, with codes `L-<slug>` that an admin may change.
+
+    reps: who serves them, by the same keys; nobody where a key is missing.
+    """
     taken = set(Customer.objects.filter(customer_id__startswith="L-").values_list("customer_id", flat=True))
     rows = []
-    for name in names.values():
+    for key, name in names.items():
         base = f"L-{slugify(name)[:40] or 'customer'}"
         code, n = base, 2
         while code in taken:
             code, n = f"{base}-{n}", n + 1
         taken.add(code)
-        rows.append(Customer(customer_id=code, name=normal(name)[:200], short_name=normal(name)[:60], sales_rep=rep))
+        rows.append(_customer(code, name, reps.get(key)))
     return dict(zip(names, Customer.objects.bulk_create(rows), strict=True))
 
 
-def remember_names(customers: Mapping[str, tuple[str, Customer]]) -> None:
-    """Keep which customer each key stands for, also after the customer is renamed; key -> (name, customer)."""
+def create_prospects(names: Mapping[str, str], *, reps: Mapping[str, Any]) -> dict[str, Customer]:
+    """New prospects by key, with codes `NEW-00001` and so on until their real ones are known.
+
+    A code is remembered as a name of its customer, so that it finds them under their later code and is never given
+    again. Any number of transactions may create prospects at once; they take turns.
+    """
+    if not names:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 2)", [IMPORT_LOCK_CLASS])
+    last = max(
+        (
+            int(code[len(PROSPECT) :])
+            for codes in (
+                Customer.objects.filter(customer_id__istartswith=PROSPECT).values_list("customer_id", flat=True),
+                CustomerAlias.objects.filter(key__startswith=alias_key(PROSPECT)).values_list("key", flat=True),
+            )
+            for code in codes
+            if code[len(PROSPECT) :].isdecimal()
+        ),
+        default=0,
+    )
+    rows = [
+        _customer(f"{PROSPECT}{number:05d}", name, reps.get(key), is_prospect=True)
+        for number, (key, name) in enumerate(names.items(), last + 1)
+    ]
+    made = Customer.objects.bulk_create(rows)
+    remember_names({alias_key(customer.customer_id): (customer.customer_id, customer) for customer in made})
+    return dict(zip(names, made, strict=True))
+
+
+def _customer(code: str, name: str, rep: Any, *, is_prospect: bool = False) -> Customer:
+    return Customer(
+        customer_id=code, name=normal(name)[:200], short_name=normal(name)[:60], sales_rep=rep, is_prospect=is_prospect
+    )
+
+
+def remember_names(customers: Mapping[str, tuple[str, Customer]]) -> int:
+    """Keep which customer each key stands for, also after the customer is renamed; key -> (name, customer).
+
+    Returns how many names are new; known ones stay as they are.
+    """
     known = set(CustomerAlias.objects.filter(key__in=list(customers)).values_list("key", flat=True))
-    CustomerAlias.objects.bulk_create(
+    made = CustomerAlias.objects.bulk_create(
         CustomerAlias(key=key, name=normal(name)[:200], customer=customer)
         for key, (name, customer) in customers.items()
         if key not in known
     )
+    return len(made)
+
+
+def reps_by_key(keys: Iterable[str], reps: Iterable[Any]) -> dict[str, Any]:
+    """Which of `reps` each name (an `alias_key`) stands for: whoever it was mapped to, else the only one so called."""
+    by_pk = {rep.pk: rep for rep in reps}
+    wanted = set(keys)
+    found: dict[str, Any] = {}
+    for alias in RepAlias.objects.filter(key__in=wanted):
+        if alias.rep_id in by_pk:
+            found[alias.key] = by_pk[alias.rep_id]
+    named: dict[str, list[Any]] = {}
+    for rep in by_pk.values():
+        named.setdefault(alias_key(rep.full_name), []).append(rep)
+    return {key: named[key][0] for key in wanted if len(named.get(key, [])) == 1} | found
+
+
+def remember_reps(reps: Mapping[str, tuple[str, Any]]) -> int:
+    """Keep whom each key stands for; key -> (name, rep). Returns how many names are new or stand for another rep."""
+    known = {alias.key: alias for alias in RepAlias.objects.filter(key__in=list(reps))}
+    fresh, changed = [], []
+    for key, (name, rep) in reps.items():
+        alias = known.get(key)
+        if alias is None:
+            fresh.append(RepAlias(key=key, name=normal(name)[:200], rep=rep))
+        elif alias.rep_id != rep.pk:
+            alias.rep = rep
+            changed.append(alias)
+    RepAlias.objects.bulk_create(fresh)
+    if changed:
+        RepAlias.objects.bulk_update(changed, ["rep"])
+    return len(fresh) + len(changed)
+
+
+def assign_unserved(customers: Mapping[int, tuple[Customer, Any]]) -> set[int]:
+    """Give customers that nobody serves to a rep; customer id -> (customer, rep). Returns the ids of those changed."""
+    changed = []
+    for customer, rep in customers.values():
+        if rep is not None and customer.sales_rep_id is None:
+            customer.sales_rep = rep
+            changed.append(customer)
+    if changed:
+        Customer.objects.bulk_update(changed, ["sales_rep"], batch_size=BATCH)
+    return {customer.pk for customer in changed}
 
 
 def ensure_entries(pairs: Iterable[tuple[int, int]]) -> tuple[dict[tuple[int, int], MatrixEntry], Tally]:
@@ -183,5 +285,43 @@ def upsert_prices(wanted: Mapping[tuple[int, dt.date], Decimal]) -> Tally:
     Price.objects.bulk_create(fresh, batch_size=BATCH)
     if changed:
         Price.objects.bulk_update(changed, ["unit_price"], batch_size=BATCH)
+    tally.created, tally.updated = len(fresh), len(changed)
+    return tally
+
+
+# Version, customer id, product id (None: all products), period.
+BudgetKey = tuple[str, int, int | None, dt.date]
+
+
+def upsert_budget(wanted: Mapping[BudgetKey, tuple[Decimal | None, Decimal | None]]) -> Tally:
+    """Budget rows by key, with quantity and amount; None leaves what is there, and is 0 in a new row."""
+    tally = Tally()
+    known = {
+        (row.version, row.customer_id, row.product_id, row.period): row
+        for row in Budget.objects.filter(
+            version__in={key[0] for key in wanted}, customer__in={key[1] for key in wanted}
+        ).select_related("customer", "product")
+    }
+    fresh, changed = [], []
+    for key, (quantity, amount) in wanted.items():
+        row = known.get(key)
+        if row is None:
+            fresh.append(
+                Budget(
+                    version=key[0], customer_id=key[1], product_id=key[2], period=key[3],
+                    quantity=quantity or Decimal(0), amount=amount or Decimal(0),
+                )
+            )  # fmt: skip
+            continue
+        before = row.quantity, row.amount
+        row.quantity = row.quantity if quantity is None else quantity
+        row.amount = row.amount if amount is None else amount
+        if (row.quantity, row.amount) != before:
+            changed.append(row)
+        else:
+            tally.unchanged += 1
+    Budget.objects.bulk_create(fresh, batch_size=BATCH)
+    if changed:
+        Budget.objects.bulk_update(changed, ["quantity", "amount"], batch_size=BATCH)
     tally.created, tally.updated = len(fresh), len(changed)
     return tally

@@ -31,6 +31,7 @@ from masterdata.models import (
     Price,
     Product,
     ProductGroup,
+    RepAlias,
 )
 from sop_portal.lib.errors import Conflict, Refused
 from tests.factories import FAR, make_actual, make_cycle, make_line, make_user, submit
@@ -154,6 +155,7 @@ ILLEGAL: dict[str, Callable[[Any], models.Model]] = {
     "importchange_row_unique": lambda w: (_stored(_change(w)), _change(w))[1],
     "importheading_key_unique": lambda w: (_stored(_heading()), _heading())[1],
     "importheading_has_key": lambda w: _heading(key=""),
+    "repalias_has_key": lambda w: RepAlias(key="", name=" ", rep=w.rep),
     "cycle_at_most_one_open": lambda w: _cycle(w, status="open"),
     "cycle_first_period_unique": lambda w: _cycle(w, first_period=JAN),
     "cycle_legacy_first_period_unique": lambda w: (_stored(_legacy(w)), _legacy(w))[1],

@@ -170,18 +170,6 @@ def budget(rep: str, customers: Sequence[str]) -> Grid:
     return cells
 
 
-def consolidated(rows: int = 20) -> Grid:
-    """The sheet `Consol` of a consolidated book."""
-    months = periods.span(dt.date(2025, 10, 1), 12)
-    cells: Grid = {}
-    _heading(cells, 0, 0, ["Sales Rep", "Customer S&OP", "ITEM CODE", "DESCRIPTION", "Group", *months, "TOTAL"])
-    _heading(cells, 0, 18, [*months, *months])
-    for row in range(1, rows + 1):
-        _heading(cells, row, 0, ["Rep One", f"Customer {row}", 110000 + row, "Peeled", "Group 1", *[5] * 12, 60])
-        _heading(cells, row, 18, [2.5] * 12 + [12.5] * 12)
-    return cells
-
-
 def rep_rows(rows: int = 20) -> Grid:
     """A rep's sheet of a consolidated book: no header row."""
     cells: Grid = {}

@@ -1,21 +1,24 @@
-"""Applying a parsed planning workbook: customers, products, matrix, prices and the plan, in one transaction."""
+"""Applying parsed planning workbooks: customers, products, matrix, prices, budget and the plans, in one transaction."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from decimal import Decimal
 
 from django.db import transaction
 
 from audit.context import as_source
-from cycles.models import HORIZON, Cycle
 from cycles.services import legacy_cycle
+from forecasts.excel.legacy_budget_place import budget_names, budget_products, place_budgets
+from forecasts.excel.legacy_choices import Choices
+from forecasts.excel.legacy_lines import Planned, book_rows, join_books
 from forecasts.excel.legacy_model import CustomerSheet, Item, LegacyBook, Warning
+from forecasts.excel.legacy_names import Customers, Name, Reps, assign, find_customers, sheet_name
 from forecasts.excel.legacy_open import fill_open_cycle, open_cycle
-from forecasts.models import MAX_QUANTITY
-from forecasts.services.legacy import PlanRow, write_plan
+from forecasts.excel.legacy_outcome import FileOutcome, Outcome, limited
+from forecasts.services.legacy import ChangedLine, write_plan
 from masterdata import upserts
-from masterdata.models import Customer, Product, alias_key
+from masterdata.models import Customer, alias_key
 from masterdata.services import sales_reps
 from masterdata.upserts import ProductRow, Tally
 from sop_portal.accounts.models import User
@@ -23,158 +26,218 @@ from sop_portal.lib import periods
 from sop_portal.lib.clock import portal_now
 
 PRICE_PLACES = Decimal("0.0001")
-QUANTITY_PLACES = Decimal("0.000001")
-
-
-@dataclass
-class Outcome:
-    """What applying a workbook did, or in a dry run would do."""
-
-    sheets: int = 0
-    customers: int = 0
-    lines: int = 0
-    cells: int = 0
-    volume: Decimal = Decimal(0)
-    prices: int = 0
-    unknown: list[str] = field(default_factory=list)
-    warnings: list[Warning] = field(default_factory=list)
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    by_period: dict[str, Decimal] = field(default_factory=dict)
-    cycle_id: int | None = None
-    cycle_name: str = ""
-    owner: str = ""
-
-    @property
-    def changed(self) -> int:
-        """How many rows were created or changed."""
-        return sum(tally.changed for tally in self.tallies.values())
-
-    def count(self, verb: str) -> int:
-        """How many rows of all kinds were `created`, `updated` or left `unchanged`."""
-        return sum(getattr(tally, verb) for tally in self.tallies.values())
 
 
 def apply_book(
     book: LegacyBook, *, rep: User | None, by: User | None, dry_run: bool, into_open: bool = False
 ) -> Outcome:
-    """Write what `book` holds, or try it and roll it back.
+    """`apply_books` of one book."""
+    return apply_books([book], rep=rep, by=by, dry_run=dry_run, into_open=into_open)
 
-    rep: whose plan it is; without one, the rep whose name stands in the book, else nobody.
-    by: the admin who applies it; None on the command line. The same book again changes nothing.
-    into_open: the plan goes into the open cycle on behalf of the lines' owners, for the months that both plan, instead
-    of a closed cycle of its own; needs `by`. Raises Conflict when no cycle is open.
+
+def apply_books(
+    books: Sequence[LegacyBook],
+    *,
+    rep: User | None,
+    by: User | None,
+    dry_run: bool,
+    into_open: bool = False,
+    choices: Choices | None = None,
+) -> Outcome:
+    """Write what `books` hold, all of it or nothing, or try it and roll it back.
+
+    rep: whose plans these are; without one, the rep whose name stands in a book, else nobody. In a consolidated plan
+    each row says whose it is.
+    by: the admin who applies it; None on the command line. The same books again change nothing.
+    into_open: the plans go into the open cycle on behalf of the lines' owners, for the months that both plan, instead
+    of closed cycles of their own; needs `by`. Raises Conflict when no cycle is open.
+    choices: what was decided by hand about names. Raises Refused when it no longer holds.
     """
     with transaction.atomic(), as_source("excel"):
-        outcome = _apply(book, rep or rep_named(book.rep_name), by, into_open)
+        outcome = _Application(books, rep, by, into_open, choices or Choices()).run()
         if dry_run:
             transaction.set_rollback(True)
     return outcome
 
 
 def rep_named(name: str | None) -> User | None:
-    """The one active rep of that full name, if there is exactly one."""
+    """The active rep that a name in a workbook stands for, if it is known."""
     if not name:
         return None
-    found = list(sales_reps().filter(full_name__iexact=name.strip())[:2])
-    return found[0] if len(found) == 1 else None
+    key = alias_key(name)
+    found: User | None = upserts.reps_by_key([key], sales_reps()).get(key)
+    return found
 
 
-def _apply(book: LegacyBook, rep: User | None, by: User | None, into_open: bool) -> Outcome:
-    upserts.lock_imports()
-    outcome = Outcome(warnings=list(book.all_warnings), owner=str(rep) if rep else "")
-    sheets = list(_sheets_with_customers(book, rep, outcome))
-    if not sheets:
+class _Application:
+    """One run over all books; every step costs a fixed number of statements, whatever the number of books."""
+
+    def __init__(
+        self, books: Sequence[LegacyBook], rep: User | None, by: User | None, into_open: bool, choices: Choices
+    ) -> None:
+        # What a rep wrote counts before what an admin put together.
+        self.books = sorted(books, key=lambda book: book.kind == "consolidated")
+        self.rep, self.by, self.into_open, self.choices = rep, by, into_open, choices
+        self.outcome = Outcome(files=[FileOutcome.of(book) for book in books])
+        self.several = len(books) > 1
+
+    def run(self) -> Outcome:
+        """All steps in the order in which one needs the other."""
+        outcome = self.outcome
+        upserts.lock_imports()
+        for book in self.books:
+            self._warn(book, *book.all_warnings)
+        self.reps = Reps(self.books, self.rep, self.choices)
+        outcome.unknown_reps = self.reps.unknown
+        owners = dict.fromkeys(str(rep) for rep in map(self.reps.of_book, self.books) if rep is not None)
+        outcome.owner = ", ".join(owners)
+        plans = self._plans()
+        if plans or any(book.budgets for book in self.books):
+            self._master_data(plans)
+        outcome.warnings = limited(outcome.warnings)
         return outcome
 
-    items = [item for _, sheet in sheets for item in sheet.items]
-    found = upserts.ensure_products(
-        [ProductRow(item.code, item.description, item.group_code, item.group_name) for item in items]
-    )
-    products = found.by_code
-    outcome.tallies.update(products=found.products, groups=found.groups)
-    outcome.unknown.extend(f"Product {products[code]}" for code in found.new_codes)
-    entries, outcome.tallies["matrix"] = upserts.ensure_entries(
-        (customer.pk, products[item.code].pk)
-        for customer, sheet in sheets
-        for item in sheet.items
-        if item.live or item.priced
-    )
-    wanted: dict[tuple[int, dt.date], Decimal] = {}
-    for customer, sheet in sheets:
-        for item in sheet.items:
-            if item.priced:
-                entry = entries[customer.pk, products[item.code].pk]
-                for day, price in price_steps(sheet, item):
-                    wanted.setdefault((entry.pk, day), price)
-    outcome.prices = len(wanted)
-    outcome.tallies["prices"] = upserts.upsert_prices(wanted)
+    def _warn(self, book: LegacyBook, *warnings: Warning) -> None:
+        file = book.file if self.several else ""
+        self.outcome.warnings.extend(replace(warning, file=file) if file else warning for warning in warnings)
 
-    outcome.sheets, outcome.customers = len(sheets), len({customer.pk for customer, _ in sheets})
-    if into_open:
-        cycle = open_cycle()
-        rows = list(_plan_rows(sheets, products, cycle.first_period, outcome, name_outside=False))
-        outcome.tallies["lines"], rows, left_out = fill_open_cycle(cycle, rows, by=by)
-        outcome.warnings.extend(left_out)
-    else:
-        first = book.first_period or sheets[0][1].first_period
-        rows = list(_plan_rows(sheets, products, first, outcome))
-        if not rows:
-            return outcome
-        cycle = legacy_cycle(first, by=by)
-        outcome.tallies["lines"] = write_plan(cycle, rows, owner=rep, by=by, now=portal_now())
-    _count(outcome, cycle, rows)
-    return outcome
+    def _plans(self) -> list[tuple[LegacyBook, CustomerSheet, Customer]]:
+        """Each plan with its customer; names that fit several, or that nobody wants, are left out with a sentence."""
+        named = [(book, sheet, sheet_name(book, sheet, self.reps)) for book in self.books for sheet in book.sheets]
+        names = [name for _, _, name in named]
+        self.budget_names = budget_names(self.books, [name.key for name in names])
+        self.customers = find_customers(names, self.budget_names.unknown, self.choices)
+        for name, customer in assign(self.customers, names):
+            self.outcome.warnings.append(Warning(
+                "other_rep", customer.name, "",
+                f"{customer} is served by {customer.sales_rep}; it stays with them, the plan is kept as {name.rep}'s.",
+                name.file if self.several else "",
+            ))  # fmt: skip
+        self._tell_names(names, self.customers)
+        if self.reps.mapped:
+            tally = self.outcome.tallies["names"]
+            tally.created += upserts.remember_reps(self.reps.mapped)
+        plans = []
+        for book, sheet, name in named:
+            if name.key in self.customers.by_key:
+                plans.append((book, sheet, self.customers.by_key[name.key]))
+            elif name.key in self.customers.ambiguous:
+                codes = ", ".join(customer.customer_id for customer in self.customers.ambiguous[name.key])
+                self._warn(book, Warning(
+                    "ambiguous_customer", sheet.name, "",
+                    f"'{sheet.customer_name}' fits several customers ({codes}), so its plan was left out; "
+                    "say which one it is and apply it then.",
+                ))  # fmt: skip
+            else:
+                self._warn(book, Warning(
+                    "left_out", sheet.name, "", f"The plan of '{sheet.customer_name}' was left out, as you chose."
+                ))  # fmt: skip
+        return plans
+
+    def _tell_names(self, names: Sequence[Name], customers: Customers) -> None:
+        outcome = self.outcome
+        outcome.unknown.extend(
+            f"{'Prospect' if customer.is_prospect else 'Customer'} {customer.customer_id} {customer}"
+            for customer in customers.made
+        )
+        outcome.tallies.update(customers.tallies)
+        made = {customer.pk for customer in customers.made}
+        outcome.open_names = [
+            [name.key, name.text, name.role, name.file, name.sheet,
+             [customer.customer_id for customer in customers.ambiguous.get(name.key, [])]]
+            for name in {name.key: name for name in reversed(names)}.values()
+            if name.key in customers.ambiguous or name.key in self.choices.customers
+            or (name.key in customers.by_key and customers.by_key[name.key].pk in made)
+        ][::-1]  # fmt: skip
+
+    def _master_data(self, plans: Sequence[tuple[LegacyBook, CustomerSheet, Customer]]) -> None:
+        outcome = self.outcome
+        budgets, left_out = place_budgets(self.books, self.budget_names, self.customers)
+        for book, warning in left_out:
+            self._warn(book, warning)
+        rows = [
+            ProductRow(item.code, item.description, item.group_code, item.group_name)
+            for _, sheet, _ in plans for item in sheet.items
+        ]  # fmt: skip
+        found = upserts.ensure_products([*rows, *budget_products(budgets)])
+        self.products = found.by_code
+        outcome.tallies.update(products=found.products, groups=found.groups)
+        outcome.unknown.extend(f"Product {self.products[code]}" for code in found.new_codes)
+        if plans:
+            self._prices(plans)
+            self._lines(plans)
+        outcome.take_budget(budgets, self.products)
+
+    def _prices(self, plans: Sequence[tuple[LegacyBook, CustomerSheet, Customer]]) -> None:
+        """Matrix entries of all pairs, and their prices from where they change; of two books the first counts."""
+        outcome, products = self.outcome, self.products
+        entries, outcome.tallies["matrix"] = upserts.ensure_entries(
+            (customer.pk, products[item.code].pk)
+            for _, sheet, customer in plans for item in sheet.items if item.live or item.priced
+        )  # fmt: skip
+        wanted: dict[tuple[int, dt.date], Decimal] = {}
+        said_by: dict[tuple[int, dt.date], LegacyBook] = {}
+        for book, sheet, customer in plans:
+            for item in sheet.items:
+                for day, price in price_steps(sheet, item) if item.priced else ():
+                    key = entries[customer.pk, products[item.code].pk].pk, day
+                    first = said_by.setdefault(key, book)
+                    if wanted.setdefault(key, price) != price and first is not book:
+                        self._warn(book, Warning(
+                            "price_in_two_files", sheet.name, f"{item.row + 1}:{item.row + 1}",
+                            f"The price of {item.code} for {customer} from {periods.label(day)} is {price.normalize():f} "
+                            f"here and {wanted[key].normalize():f} in {first.file}, which counts.",
+                        ))  # fmt: skip
+        outcome.prices = len(wanted)
+        outcome.tallies["prices"] = upserts.upsert_prices(wanted)
+
+    def _lines(self, plans: Sequence[tuple[LegacyBook, CustomerSheet, Customer]]) -> None:
+        outcome = self.outcome
+        cycle = open_cycle() if self.into_open else None
+        planned: list[Planned] = []
+        for book in self.books:
+            mine = [
+                (sheet, customer, self.reps.of_sheet(book, sheet)) for owner, sheet, customer in plans if owner is book
+            ]
+            if not mine:
+                continue
+            outcome.file(book).count_plans([(sheet, customer) for sheet, customer, _ in mine])
+            first = cycle.first_period if cycle else book.first_period or mine[0][0].first_period
+            rows, warnings = book_rows(mine, self.products, first, name_outside=cycle is None)
+            self._warn(book, *warnings)
+            planned.append(Planned(book, first, rows))
+        outcome.sheets = sum(file.sheets for file in outcome.files)
+        outcome.customers = len({customer.pk for _, _, customer in plans})
+        for book, warning in join_books(planned):
+            self._warn(book, warning)
+        if cycle is not None:
+            rows = [row for plan in planned for row in plan.rows]
+            outcome.tallies["lines"], taken, left_out = fill_open_cycle(cycle, rows, by=self.by)
+            outcome.warnings.extend(left_out)
+            kept = {id(row) for row in taken}
+            for plan in planned:
+                plan.rows = [row for row in plan.rows if id(row) in kept]
+                outcome.take_rows(plan, cycle)
+            return
+        outcome.tallies["lines"] = Tally()
+        for first in dict.fromkeys(plan.first for plan in planned if plan.rows):
+            of_month = [plan for plan in planned if plan.first == first]
+            cycle = legacy_cycle(first, by=self.by)
+            written = write_plan(cycle, [row for plan in of_month for row in plan.rows], by=self.by, now=portal_now())
+            outcome.tallies["lines"] += written.tally
+            outcome.warnings.extend(_changed(written.changed))
+            for plan in of_month:
+                outcome.take_rows(plan, cycle)
 
 
-def _count(outcome: Outcome, cycle: Cycle, rows: Sequence[PlanRow]) -> None:
-    """The control totals of what went into `cycle`."""
-    outcome.cycle_id, outcome.cycle_name, outcome.lines = cycle.pk, str(cycle), len(rows)
-    for row in rows:
-        for period, value in zip(cycle.periods, row.quantity, strict=True):
-            if value:
-                outcome.cells += 1
-                outcome.volume += value
-                key = periods.key(period)
-                outcome.by_period[key] = outcome.by_period.get(key, Decimal(0)) + value
-
-
-def _sheets_with_customers(
-    book: LegacyBook, rep: User | None, outcome: Outcome
-) -> Iterator[tuple[Customer, CustomerSheet]]:
-    """Each sheet with its customer; unknown ones are created, names that fit several are left out with a sentence."""
-    # Names that differ in blanks or case alone are one customer.
-    names = {alias_key(sheet.customer_name): sheet.customer_name for sheet in reversed(book.sheets)}
-    found = upserts.customers_by_key(names)
-    created = upserts.create_customers({key: name for key, name in names.items() if key not in found}, rep=rep)
-    outcome.unknown.extend(f"Customer {customer}" for customer in created.values())
-    known = {key: customers[0] for key, customers in found.items() if len(customers) == 1} | created
-    upserts.remember_names({key: (names[key], customer) for key, customer in known.items()})
-    outcome.tallies["customers"] = Tally(created=len(created), unchanged=len(known) - len(created))
-    for customer in known.values():
-        if rep is not None and customer.sales_rep_id is None:
-            customer.sales_rep = rep
-            customer.save(update_fields=["sales_rep"])
-            outcome.tallies["customers"].updated += 1
-            outcome.tallies["customers"].unchanged -= 1
-        elif rep is not None and customer.sales_rep_id != rep.pk:
-            outcome.warnings.append(
-                Warning(
-                    "other_rep", customer.name, "",
-                    f"{customer} is served by {customer.sales_rep}; it stays with them, the plan is kept as {rep}'s.",
-                )
-            )  # fmt: skip
-    for sheet in book.sheets:
-        key = alias_key(sheet.customer_name)
-        if key in known:
-            yield known[key], sheet
-            continue
-        codes = ", ".join(customer.customer_id for customer in found[key])
-        outcome.warnings.append(
-            Warning(
-                "ambiguous_customer", sheet.name, "",
-                f"'{sheet.customer_name}' fits several customers ({codes}), so this sheet was left out; "
-                "rename one of them and import the file again.",
-            )
+def _changed(changed: Sequence[ChangedLine]) -> Iterator[Warning]:
+    """What happens to lines that an earlier import wrote otherwise: label, cells, cases before and after."""
+    for label, cells, before, after in changed:
+        figures = f"{before.normalize():,f} cases become {after.normalize():,f}" if before != after else "same total"
+        yield Warning(
+            "line_changed", label, "",
+            f"An earlier import wrote this line otherwise: {cells} {'value changes' if cells == 1 else 'values change'}, "
+            f"{figures}.",
         )  # fmt: skip
 
 
@@ -189,84 +252,3 @@ def price_steps(sheet: CustomerSheet, item: Item) -> list[tuple[dt.date, Decimal
         if rounded and (not steps or steps[-1][1] != rounded):
             steps.append((periods.shift(sheet.first_period, month), rounded))
     return steps
-
-
-def _plan_rows(
-    sheets: Sequence[tuple[Customer, CustomerSheet]],
-    products: dict[str, Product],
-    first: dt.date,
-    outcome: Outcome,
-    *,
-    name_outside: bool = True,
-) -> Iterator[PlanRow]:
-    """The lines of the plan by position from `first`; an item that several sheets of one customer hold is added up.
-
-    name_outside: whether volumes outside the sixteen months are named; months that have passed are not.
-    """
-    rows: dict[tuple[int, str], PlanRow] = {}
-    for customer, sheet in sheets:
-        for item in sheet.live_items:
-            quantity, price = _cells(sheet, item, first, outcome, name_outside)
-            other = rows.get((customer.pk, item.code))
-            if other is not None:
-                outcome.warnings.append(
-                    Warning(
-                        "same_line", sheet.name, item.address(0),
-                        f"{item.code} of {customer} stands on two sheets; their volumes were added up.",
-                    )
-                )  # fmt: skip
-                quantity = [_sum(a, b) for a, b in zip(other.quantity, quantity, strict=True)]
-                for month, volume in enumerate(quantity):
-                    if volume is not None and volume > MAX_QUANTITY:
-                        _leave_out(outcome, sheet, item, min(month, sheet.months - 1), volume)
-                        quantity[month] = other.quantity[month]
-                price = [a if a is not None else b for a, b in zip(other.unit_price, price, strict=True)]
-            risk = item.risk if other is None or other.risk_class is None else other.risk_class
-            if any(quantity):
-                rows[customer.pk, item.code] = PlanRow(customer, products[item.code], quantity, price, risk)
-    yield from rows.values()
-
-
-def _leave_out(outcome: Outcome, sheet: CustomerSheet, item: Item, month: int, volume: Decimal) -> None:
-    """Name a volume that rows or sheets add up to and that no line may hold."""
-    outcome.warnings.append(
-        Warning(
-            "too_large", sheet.name, item.address(month),
-            f"{item.code} adds up to {volume:,f} cases in a month, more than {MAX_QUANTITY:,}; it was left out.",
-        )
-    )  # fmt: skip
-
-
-def _sum(a: Decimal | None, b: Decimal | None) -> Decimal | None:
-    if a is None or b is None:
-        return a if b is None else b
-    return a + b
-
-
-def _cells(
-    sheet: CustomerSheet, item: Item, first: dt.date, outcome: Outcome, name_outside: bool
-) -> tuple[list[Decimal | None], list[Decimal | None]]:
-    """The sixteen quantities and prices of an item by position in the book's cycle."""
-    quantity: list[Decimal | None] = [None] * HORIZON
-    price: list[Decimal | None] = [None] * HORIZON
-    moved = periods.between(first, sheet.first_period)
-    for month in range(sheet.months):
-        position = month + moved
-        volume = item.volumes[month]
-        if not 0 <= position < HORIZON:
-            if volume and name_outside:
-                outcome.warnings.append(
-                    Warning(
-                        "outside_horizon", sheet.name, item.address(month),
-                        f"{volume.normalize():f} cases of {item.code} lie outside the 16 months from "
-                        f"{periods.label(first)} that this book plans, and were left out.",
-                    )
-                )  # fmt: skip
-            continue
-        if volume is not None and volume > MAX_QUANTITY:
-            _leave_out(outcome, sheet, item, month, volume)
-        elif volume is not None:
-            quantity[position] = volume.quantize(QUANTITY_PLACES)
-        amount = item.prices[month] if month < len(item.prices) else None
-        price[position] = amount.quantize(PRICE_PLACES) if amount else None
-    return quantity, price

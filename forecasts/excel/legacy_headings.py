@@ -14,7 +14,7 @@ from sop_portal.lib.workbook import Cell, ErrorCell, Sheet
 
 HEADER_ROWS = 15
 MOST_MONTHS = 24
-_CODE = re.compile(
+CODE = re.compile(
     r"(item|product|prod|material|sku|article|part)s?[ .]*(codes?|no|nr|num|number|#)[.s]?|codes?|item|sku|"
     r"c[oó]digo( (de|del))?( item| producto| art[ií]culo)?",
 )
@@ -69,7 +69,7 @@ def find_header(sheet: Sheet, date1904: bool) -> Header | None:
 def header_at(sheet: Sheet, row: int, date1904: bool, *, titled: bool = False) -> Header | None:
     """`row` read as a header, None when it is not one. With `titled` the rows above may name the blocks."""
     words = [clean(cell).casefold() for cell in sheet.rows[row]]
-    code = next((column for column, word in enumerate(words) if word and _CODE.fullmatch(word)), None)
+    code = next((column for column, word in enumerate(words) if word and CODE.fullmatch(word)), None)
     if code is None:
         return None
     nearby = sorted(range(max(0, row - 2), min(len(sheet.rows), row + 3)), key=lambda other: abs(other - row))
@@ -104,7 +104,7 @@ def first_period(run: Run, price_first: dt.date | None) -> dt.date | None:
 def is_header_row(sheet: Sheet, row: int) -> bool:
     """Whether a row further down is a header again, with or without months."""
     words = [clean(cell).casefold() for cell in sheet.rows[row] if isinstance(cell, str)]
-    return any(_CODE.fullmatch(word) for word in words) and any("descri" in word or word == "#" for word in words)
+    return any(CODE.fullmatch(word) for word in words) and any("descri" in word or word == "#" for word in words)
 
 
 def _column(words: Sequence[str], fits: Callable[[str], bool]) -> int | None:

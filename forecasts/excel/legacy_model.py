@@ -1,4 +1,4 @@
-"""What an old planning workbook holds, as plain values: sheets, customers, items, and what was odd about them."""
+"""What an old planning workbook holds, as plain values: sheets, customers, items, budgets, and what was odd about them."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -9,26 +9,33 @@ from typing import Literal
 from sop_portal.lib.workbook import cell_name
 
 SheetKind = Literal[
-    "customer", "prospect", "summary", "helper", "legend", "budget", "consolidated", "rep_rows", "pivot", "empty",
-    "unread", "unknown",
+    "customer", "prospect", "summary", "helper", "legend", "budget", "consolidated", "rep_rows", "pivot", "portal",
+    "empty", "unread", "unknown",
 ]  # fmt: skip
-BookKind = Literal["rep_workbook", "consolidated", "unknown"]
+BookKind = Literal["rep_workbook", "consolidated", "portal", "unknown"]
+# How the customer of a plan is known: by name, as a prospect with a name, or as a prospect that nothing names.
+CustomerRole = Literal["customer", "prospect", "nameless"]
 
 # Warnings that only say how something was read; nothing was left out because of them.
 INFORMATIVE = frozenset({
     "dropped_zeros", "price_without_volume", "below_second_header", "one_price", "text_number", "fraction",
-    "total_row", "block_guessed", "hidden_sheet", "risk_guessed", "other_error_cells",
+    "total_row", "block_guessed", "hidden_sheet", "risk_guessed", "other_error_cells", "provisional_code",
+    "budget_months", "budget_kind", "budget_added", "budget_name", "line_changed", "same_in_files", "many_cycles",
 })  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Warning:
-    """One thing a person should know: `cell` is an address or a range on `sheet`, empty when it is about all of it."""
+    """One thing a person should know: `cell` is an address or a range on `sheet`, empty when it is about all of it.
+
+    `file` is its workbook's name where several are imported together.
+    """
 
     code: str
     sheet: str
     cell: str
     sentence: str
+    file: str = ""
 
     @property
     def informative(self) -> bool:
@@ -37,8 +44,9 @@ class Warning:
 
     @property
     def address(self) -> str:
-        """`Sheet!Cell`, the form used in every report."""
-        return f"{self.sheet}!{self.cell}" if self.cell else self.sheet
+        """`Sheet!Cell`, the form used in every report, behind the file where there are several."""
+        place = f"{self.sheet}!{self.cell}" if self.cell else self.sheet
+        return ": ".join(part for part in (self.file, place) if part)
 
 
 @dataclass(slots=True)
@@ -87,7 +95,10 @@ class Item:
 
 @dataclass(slots=True)
 class CustomerSheet:
-    """One customer's plan; `months` volumes from `first_period` on, `items` in the order of the sheet."""
+    """One customer's plan; `months` volumes from `first_period` on, `items` in the order of the sheet.
+
+    `rep_name` is the rep that a consolidated plan names for the customer's rows.
+    """
 
     name: str
     customer_name: str
@@ -98,6 +109,13 @@ class CustomerSheet:
     header_row: int
     dropped_zeros: int = 0
     unknown_risks: list[str] = field(default_factory=list)
+    role: CustomerRole = "customer"
+    rep_name: str | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no item has a volume or a price."""
+        return not any(item.live or item.priced for item in self.items)
 
     @property
     def live_items(self) -> list[Item]:
@@ -116,8 +134,34 @@ class CustomerSheet:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetCell:
+    """What a sheet budgets for a customer, and a product where it has one (`code` else ""), in one month.
+
+    `quantity` or `amount` is None where the sheet has no such figure; `cell` is the address of one of them.
+    """
+
+    version: str
+    customer_name: str
+    code: str
+    description: str
+    period: dt.date
+    quantity: Decimal | None
+    amount: Decimal | None
+    cell: str
+
+
+@dataclass(slots=True)
+class BudgetSheet:
+    """A budget as its sheet says it."""
+
+    name: str
+    cells: list[BudgetCell]
+    warnings: list[Warning]
+
+
+@dataclass(frozen=True, slots=True)
 class SheetReport:
-    """What a sheet is and what was done with it; `taken` only for customers' plans."""
+    """What a sheet is and what was done with it; `taken` where something was taken from it."""
 
     name: str
     kind: SheetKind
@@ -140,6 +184,8 @@ class LegacyBook:
     rep_name: str | None
     first_period: dt.date | None
     warnings: list[Warning]
+    budgets: list[BudgetSheet] = field(default_factory=list)
+    file: str = ""
 
     @property
     def volume(self) -> Decimal:
@@ -157,3 +203,5 @@ class LegacyBook:
         yield from self.warnings
         for sheet in self.sheets:
             yield from sheet.warnings
+        for budget in self.budgets:
+            yield from budget.warnings

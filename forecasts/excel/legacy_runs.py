@@ -206,6 +206,13 @@ def _describe(run: ImportRun, book: LegacyBook, outcome: Outcome) -> None:
         "cells": outcome.cells,
         "volume": str(outcome.volume),
         "prices": outcome.prices,
+        "budget_rows": outcome.budget_rows,
+        "budget_cells": outcome.budget_cells,
+        "budget_quantity": str(outcome.budget_quantity),
+        "budget_amount": str(outcome.budget_amount),
+        "budget_by_period": {
+            period: [str(value) for value in sums] for period, sums in sorted(outcome.budget_by_period.items())
+        },
         "changed": outcome.changed,
         "by_period": {period: str(value) for period, value in sorted(outcome.by_period.items())},
         "tallies": {
@@ -216,7 +223,9 @@ def _describe(run: ImportRun, book: LegacyBook, outcome: Outcome) -> None:
         "rep_in_book": book.rep_name or "",
         "rep_in_book_known": rep is not None,
         "cycle": outcome.cycle_name,
-        "cycle_id": outcome.cycle_id if run.state == ImportRun.State.APPLIED else None,
+        "cycles": [[pk, name] for pk, name in outcome.cycles.items()],
+        "unknown_reps": outcome.unknown_reps,
+        "open_names": outcome.open_names,
         "reports": [[report.name, report.title, report.sentence, report.taken] for report in book.reports],
     }
     run.findings = [

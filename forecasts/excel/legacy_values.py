@@ -4,6 +4,7 @@ import calendar
 import datetime as dt
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -22,6 +23,8 @@ _NO_CODE = {
     "x", "xx", "xxx", "no code",
 }  # fmt: skip
 _TOTAL = re.compile(r"(sub|grand)?[\s-]*totals?\b", re.IGNORECASE)
+_ALL = re.compile(r"(sub|grand)?[\s-]*totals?|total general|gran total")
+_PROVISIONAL = re.compile(r"new[\s-]+(item|product|sku)s?[\s:.#-]+(?!codes?\b)[^\W_].{2,}", re.IGNORECASE)
 _GROUP = re.compile(r"(G\s?[0-9]{1,3})\b[\s\-–—:.]*(.*)", re.IGNORECASE | re.DOTALL)
 _WORDS_AROUND = re.compile(
     r"\b(sum of|qty|quantity|vol|volume|price|sales|fcst|forecast|plan|cases|units)\b|^q[- ](?=[a-z])|[$()]"
@@ -67,37 +70,43 @@ class Amount:
 BLANK = Amount(None)
 
 
-def amount(value: Cell, step: Decimal, decimal_mark: DecimalMark) -> Amount:
-    """The number in a cell, rounded to `step`; blanks and lone dashes are no answer."""
+def amount(
+    value: Cell, step: Decimal, decimal_mark: DecimalMark, largest: Decimal = MAX_QUANTITY, *, signed: bool = False
+) -> Amount:
+    """The number in a cell from 0 to `largest`, rounded to `step`; blanks and lone dashes are no answer.
+
+    signed: numbers below 0 are taken too.
+    """
     if value is None:
         return BLANK
     if isinstance(value, ErrorCell):
         return Amount(None, "error", value.code)
     if isinstance(value, str):
-        return _written(value, step, decimal_mark)
+        return _written(value, step, decimal_mark, largest)
     if isinstance(value, bool):
         return Amount(None, "refused", str(value).upper())
     if isinstance(value, dt.date):
         # A number that somebody formatted as a date: small ones are what was typed, recent days are real dates.
         day = value.date() if isinstance(value, dt.datetime) else value
-        if day.year >= 1950:
+        if day.year >= 1950 or day < _EXCEL_EPOCH:
             return Amount(None, "refused", day.isoformat())
         return Amount(Decimal((day - _EXCEL_EPOCH).days), "text", day.isoformat())
     number = Decimal(repr(value))
     # A result of formulas may lie below 0 by the noise of binary fractions; that is 0.
-    if not number.is_finite() or not -step / 2 < number <= MAX_QUANTITY:
+    if not number.is_finite() or not (-largest if signed else -step / 2) <= number <= largest:
         return Amount(None, "refused", f"{value:,}")
-    return Amount(abs(number.quantize(step)))
+    rounded = number.quantize(step)
+    return Amount(rounded if signed and rounded else abs(rounded))
 
 
-def _written(text: str, step: Decimal, decimal_mark: DecimalMark) -> Amount:
+def _written(text: str, step: Decimal, decimal_mark: DecimalMark, largest: Decimal) -> Amount:
     shown = clean(text)
     if not shown.strip("-–— "):
         return BLANK
     if ERROR_TEXT.fullmatch(shown):
         return Amount(None, "error", shown)
     try:
-        number = parse_number(text, decimal_mark, max_decimals=20)
+        number = parse_number(text, decimal_mark, max_decimals=20, max_value=largest)
     except Refused:
         return Amount(None, "refused", shown[:60])
     if number.value is None:
@@ -114,15 +123,34 @@ def item_code(value: Cell) -> str:
         code = code.partition(".")[0]
     if code.casefold() in _NO_CODE or len(code) > LONGEST_CODE or is_total(code) or ERROR_TEXT.fullmatch(code):
         return ""
+    if is_provisional(code):
+        return code
     sentence = not re.search(r"[0-9]", code) and " " in code
     if sentence or code.startswith("-") or code.count(" ") > 3 or not re.search(r"\w", code):
         return ""
     return code
 
 
+def is_provisional(code: str) -> bool:
+    """Whether an item code only says which new item it will be: "New item boiler onions"."""
+    return bool(_PROVISIONAL.fullmatch(code))
+
+
 def is_total(text: str) -> bool:
     """Whether a text heads a row or column of sums."""
     return bool(_TOTAL.match(text))
+
+
+def is_sum_of(text: str, names: Collection[str]) -> bool:
+    """Whether a label names a sum: "Grand Total", or "Alder Total" below the rows of Alder; "Total Produce" is a name.
+
+    names: the labels seen above, in lower case.
+    """
+    bare = text.casefold().strip(" :.*")
+    if _ALL.fullmatch(bare):
+        return True
+    found = re.fullmatch(r"(.+?)[\s-]+totals?|totals?[\s-]+(.+)", bare)
+    return bool(found) and (found[1] or found[2]).strip() in names  # type: ignore[index]
 
 
 def group(value: Cell) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit.services import Event, record_many
 from cycles.models import Cycle
@@ -21,19 +21,39 @@ BATCH = 1_000
 
 @dataclass(frozen=True)
 class PlanRow:
-    """One customer and product of an old plan: sixteen quantities and prices by position in the cycle."""
+    """One customer and product of an old plan: sixteen quantities and prices by position in the cycle.
+
+    `owner` is the rep whose plan it is; without one, whoever serves the customer.
+    """
 
     customer: Customer
     product: Product
     quantity: Sequence[Decimal | None]
     unit_price: Sequence[Decimal | None]
     risk_class: int | None
+    owner: Any = None
 
 
-def write_plan(cycle: Cycle, rows: Sequence[PlanRow], *, owner: Any, by: Any, now: dt.datetime) -> Tally:
+class ChangedLine(NamedTuple):
+    """A line that was there with other values: how many of them changed, and its quantities added up."""
+
+    label: str
+    values: int
+    before: Decimal
+    after: Decimal
+
+
+class Written(NamedTuple):
+    """What writing a plan did."""
+
+    tally: Tally
+    changed: list[ChangedLine]
+
+
+def write_plan(cycle: Cycle, rows: Sequence[PlanRow], *, by: Any, now: dt.datetime) -> Written:
     """Write the lines of an old plan, submitted as they are; lines with the same cells are left.
 
-    Must run in a transaction that holds the import lock. owner: the rep whose plan it is, or None.
+    Must run in a transaction that holds the import lock.
     """
     tally = Tally()
     Cycle.objects.lock_shared(cycle.pk)
@@ -45,18 +65,20 @@ def write_plan(cycle: Cycle, rows: Sequence[PlanRow], *, owner: Any, by: Any, no
     }
     fresh: list[Line] = []
     changed: list[Line] = []
+    told: list[ChangedLine] = []
     events: list[Event] = []
     for row in rows:
         line = known.get((row.customer.pk, row.product.pk))
         risk, is_default = _risk(row)
         if line is None:
-            fresh.append(_new_line(cycle, row, owner or row.customer.sales_rep, risk, is_default, now))
+            fresh.append(_new_line(cycle, row, row.owner or row.customer.sales_rep, risk, is_default, now))
             continue
         changes = _differences(line, row, risk)
         chosen_now = line.risk_is_default and not is_default
         if not changes and not chosen_now:
             tally.unchanged += 1
             continue
+        told.append(ChangedLine(line_label(line), len(changes), _total(line.quantity), _total(row.quantity)))
         line.quantity, line.unit_price = list(row.quantity), list(row.unit_price)
         line.quantity_source, line.price_source = _sources(row)
         line.risk_class, line.risk_is_default = risk, is_default
@@ -79,7 +101,11 @@ def write_plan(cycle: Cycle, rows: Sequence[PlanRow], *, owner: Any, by: Any, no
     take_snapshots([line.pk for line in (*fresh, *changed)], Snapshot.Event.SUBMIT, by=by, now=now)
     record_many(events)
     tally.created, tally.updated = len(fresh), len(changed)
-    return tally
+    return Written(tally, told)
+
+
+def _total(quantity: Sequence[Decimal | None]) -> Decimal:
+    return sum((value for value in quantity if value), Decimal(0))
 
 
 def _risk(row: PlanRow) -> tuple[int, bool]:

@@ -20,11 +20,14 @@ ACCEPT = ".xlsx,.xlsb,.xlsm,.xls,.ods"
 UPLOADS = "10/m"
 TALLIES = {
     "customers": "Customers",
+    "prospects": "Prospects",
+    "names": "Remembered names",
     "groups": "Product groups",
     "products": "Products",
     "matrix": "Matrix entries",
     "prices": "Prices",
     "lines": "Lines of the plan",
+    "budget": "Budget rows",
 }
 
 
@@ -95,6 +98,12 @@ def _described(run: ImportRun) -> dict[str, Any]:
         "refused": run.state == ImportRun.State.REFUSED,
         "checked": run.state == ImportRun.State.CHECKED,
         "tallies": [(label, *tallies[kind]) for kind, label in TALLIES.items() if kind in tallies],
+        "budget_quantity": Decimal(totals.get("budget_quantity", 0)),
+        "budget_amount": Decimal(totals.get("budget_amount", 0)),
+        "budget_by_period": [
+            (periods.parse(key), Decimal(quantity), Decimal(amount))
+            for key, (quantity, amount) in totals.get("budget_by_period", {}).items()
+        ],
         "by_period": [(periods.parse(key), Decimal(value)) for key, value in totals.get("by_period", {}).items()],
         "left_out": [(row["place"], row["sentence"]) for row in run.findings if not row["informative"]],
         "remarks": [(row["place"], row["sentence"]) for row in run.findings if row["informative"]],

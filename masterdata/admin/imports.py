@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from masterdata.admin.readonly import ReadOnly
-from masterdata.models import ImportHeading, ImportRun
+from masterdata.models import ImportHeading, ImportRun, RepAlias
 
 
 @admin.register(ImportRun)
@@ -30,6 +30,19 @@ class ImportHeadingAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("heading", "kind", "column")
     list_filter = ("kind",)
     search_fields = ("heading", "column")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_view_permission(request, obj)
+
+
+@admin.register(RepAlias)
+class RepAliasAdmin(ReadOnly, admin.ModelAdmin):
+    """Names of reps are mapped where a workbook is imported; here a mapping is found and forgotten."""
+
+    reader = "masterdata.import_data"
+    list_display = ("name", "rep")
+    list_select_related = ("rep",)
+    search_fields = ("name", "rep__full_name", "rep__email")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_view_permission(request, obj)

@@ -1,6 +1,6 @@
 """Master data: what is sold, to whom, at which price, and what was sold and budgeted."""
 
-from masterdata.models.aliases import CustomerAlias, alias_key
+from masterdata.models.aliases import CustomerAlias, RepAlias, alias_key
 from masterdata.models.catalogue import Product, ProductGroup
 from masterdata.models.customers import Customer, Delegation
 from masterdata.models.facts import Actual, ActualRevision, Budget
@@ -26,5 +26,6 @@ __all__ = [
     "Product",
     "ProductGroup",
     "ProductSuccession",
+    "RepAlias",
     "alias_key",
 ]

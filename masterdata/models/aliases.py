@@ -1,7 +1,8 @@
-"""Other names under which a customer is known, so that a file need not be mapped twice."""
+"""Other names under which customers and reps are known, so that a file need not be mapped twice."""
 
 import unicodedata
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -35,6 +36,31 @@ class CustomerAlias(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} is {self.customer}"
+
+    def clean(self) -> None:
+        self.key = alias_key(self.name)
+
+
+class RepAlias(models.Model):
+    """A name that old workbooks use for a sales rep; somebody said once who that is."""
+
+    key = NameField(max_length=200, unique=True)
+    name = NameField(max_length=200)
+    rep = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="rep_aliases")
+
+    objects = TrackedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "rep aliases"
+        ordering = ["key"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(key=""), name="repalias_has_key", violation_error_message="An alias needs a name."
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.rep}"
 
     def clean(self) -> None:
         self.key = alias_key(self.name)

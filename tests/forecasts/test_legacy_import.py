@@ -16,7 +16,7 @@ from cycles.models import Cycle
 from forecasts.excel.legacy_apply import apply_book
 from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line, Snapshot
-from masterdata.models import Customer, CustomerAlias, ImportRun, MatrixEntry, Price, Product
+from masterdata.models import Budget, Customer, CustomerAlias, ImportRun, MatrixEntry, Price, Product
 from sop_portal.lib.workbook import read_workbook
 from tests.factories import answer, make_customer, make_line, make_product, make_user, submit
 from tests.real import REAL, needs_real_files
@@ -86,18 +86,30 @@ def test_the_real_workbook_comes_in_whole_and_a_second_time_changes_nothing(clie
 
 
 @needs_real_files
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("rep-workbook-b.xlsx", "Prospects are not taken yet"),
-        ("consolidated.xlsx", "Consolidated plans are not taken yet"),
-    ],
-)
-def test_the_other_real_workbooks_say_what_they_are(client, admin, uploads, name, sentence):
-    page = upload(client, REAL / name)
-    assert page.status_code == 200
-    assert sentence in page.content.decode()
+def test_a_book_without_business_writes_nothing_and_says_why(client, admin, uploads):
+    page = upload(client, REAL / "rep-workbook-b.xlsx").content.decode()
+    assert "no prospect was made of it" in page
+    assert "without any live business" in page
     assert set(totals().values()) == {0}
+
+
+@needs_real_files
+def test_the_real_budget_comes_in_and_a_second_time_changes_nothing():
+    outcome = apply(real_book())
+    assert (outcome.budget_rows, outcome.budget_cells) == (30, 21)
+    assert (outcome.budget_quantity, outcome.budget_amount) == (12_507, Decimal("508087.2"))
+    rows = Budget.objects.all()
+    assert (sum(row.quantity for row in rows), sum(row.amount for row in rows)) == (12_507, Decimal("508087.2"))
+    alder = Budget.objects.get(customer__name="Alder Produce", period=dt.date(2025, 11, 1))
+    assert (alder.version, alder.product, alder.quantity, alder.amount) == ("2025", None, 1_385, 46_898)
+    assert Entry.objects.filter(entity_type="budget", action="budget_created").count() == 30
+    assert apply(real_book()).tallies["budget"].unchanged == 30
+    with acting("system", source="command"):
+        alder.quantity, alder.amount = 1, 2
+        alder.save()
+    again = apply(real_book())
+    alder.refresh_from_db()
+    assert (alder.quantity, alder.amount, again.tallies["budget"].updated) == (1_385, 46_898, 1)
 
 
 @needs_real_files
