@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, models, transaction
+from django.db import DataError, IntegrityError, connection, models, transaction
 
 from audit.context import acting
 from cycles import services as cycles
@@ -92,6 +92,10 @@ def _fact(model, w, **kw):
     return model(**{**key, **({"version": "2027"} if model is Budget else {}), **kw})
 
 
+def _budget(w):
+    return Budget.objects.first() or _stored(_fact(Budget, w))
+
+
 def _stored(row):
     with acting("system", source="command"):
         row.save()
@@ -145,6 +149,7 @@ ILLEGAL: dict[str, Callable[[Any], models.Model]] = {
     "matrixentry_pair_unique": lambda w: _entry(w, product=w.product),
     "matrixentry_minimum_not_negative": lambda w: _entry(w, minimum_order_quantity=-1),
     "matrixentry_maximum_not_below_minimum": lambda w: _entry(w, minimum_order_quantity=2, maximum_order_quantity=1),
+    "matrixentry_maximum_not_negative": lambda w: _entry(w, maximum_order_quantity=-1),
     "price_valid_from_unique": lambda w: Price(entry=w.entry, valid_from=dt.date(2020, 1, 1), unit_price=1),
     "price_not_negative": lambda w: Price(entry=w.entry, valid_from=JAN, unit_price=Decimal(-1)),
     "actual_key_unique": lambda w: _fact(Actual, w, period=dt.date(2026, 12, 1)),
@@ -174,6 +179,23 @@ ILLEGAL: dict[str, Callable[[Any], models.Model]] = {
 }  # fmt: skip
 
 
+# Columns of decimals that stand on their own; those of lines are arrays with a guard of their own.
+DECIMALS = {
+    "product_weight_is_a_number": lambda w: (w.product, "weight"),
+    "product_list_price_is_a_number": lambda w: (w.product, "list_price"),
+    "product_cost_price_is_a_number": lambda w: (w.product, "cost_price"),
+    "customer_credit_limit_is_a_number": lambda w: (w.customer, "credit_limit"),
+    "matrixentry_minimum_order_quantity_is_a_number": lambda w: (w.entry, "minimum_order_quantity"),
+    "matrixentry_maximum_order_quantity_is_a_number": lambda w: (w.entry, "maximum_order_quantity"),
+    "price_unit_price_is_a_number": lambda w: (w.entry.prices.get(), "unit_price"),
+    "actual_quantity_is_a_number": lambda w: (Actual.objects.get(), "quantity"),
+    "actual_amount_is_a_number": lambda w: (Actual.objects.get(), "amount"),
+    "actual_cost_is_a_number": lambda w: (Actual.objects.get(), "cost"),
+    "budget_quantity_is_a_number": lambda w: (_budget(w), "quantity"),
+    "budget_amount_is_a_number": lambda w: (_budget(w), "amount"),
+}
+
+
 def insert(row: models.Model) -> None:
     """Store `row` without any check of Python's."""
     with acting("system", source="command"), transaction.atomic(), past_the_guard():
@@ -194,7 +216,7 @@ def test_every_constraint_is_tried():
         for model in apps.get_app_config(label).get_models()
         for constraint in model._meta.constraints
     }
-    assert declared == set(ILLEGAL)
+    assert declared == set(ILLEGAL) | set(DECIMALS)
 
 
 @pytest.mark.parametrize("name", ILLEGAL)
@@ -218,6 +240,42 @@ def test_a_sentence_refuses_it_before(name, world):
     for message in refusal.value.messages:
         assert message[0].isupper() and message.endswith("."), message
         assert "Constraint" not in message
+
+
+def test_every_column_of_decimals_is_tried(world):
+    tried = {(type(row), name) for row, name in (find(world) for find in DECIMALS.values())}
+    assert tried == {
+        (model, field.name)
+        for label in APPS
+        for model in apps.get_app_config(label).get_models()
+        for field in model._meta.fields
+        if isinstance(field, models.DecimalField)
+    }
+
+
+@pytest.mark.parametrize("typed", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("name", DECIMALS)
+def test_a_column_of_numbers_holds_numbers(name, typed, world):
+    row, column = DECIMALS[name](world)
+    table, quoted = (connection.ops.quote_name(part) for part in (row._meta.db_table, column))
+
+    def write() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE {table} SET {quoted} = %s::numeric WHERE id = %s", [typed, row.pk])
+
+    if typed == "NaN":
+        assert refused_by_database(write) == name
+    else:
+        # The type of the column itself has no room for it.
+        with pytest.raises(DataError, match="numeric field overflow"), transaction.atomic():
+            write()
+    if isinstance(row, MatrixEntry):
+        row.minimum_order_quantity = row.maximum_order_quantity = Decimal(1)
+    setattr(row, column, Decimal(typed))
+    with pytest.raises(ValidationError) as refusal:
+        row.full_clean()
+    assert column in refusal.value.message_dict
+    assert f"{typed}” value must be a decimal number." in str(refusal.value)
 
 
 CELLS = {

@@ -1,19 +1,16 @@
 """Products and the groups they belong to."""
 
-from decimal import Decimal
 from typing import Any, Self
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 
 from audit.models import TrackedQuerySet
 from masterdata.models.chains import circle
 from masterdata.models.customers import Customer
+from masterdata.models.numbers import NOT_NEGATIVE, numbers
 from sop_portal.lib.text import NameField
-
-NOT_NEGATIVE = MinValueValidator(Decimal(0), "Must be 0 or more.")
 
 
 class ProductGroup(models.Model):
@@ -129,6 +126,7 @@ class Product(models.Model):
                 )
                 for name in ("weight", "list_price", "cost_price")
             ],
+            *numbers("product", weight=(12, 4), list_price=(14, 4), cost_price=(14, 4)),
         ]
 
     def __str__(self) -> str:

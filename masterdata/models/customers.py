@@ -9,6 +9,7 @@ from django.db.models import F, Q
 
 from audit.models import TrackedQuerySet
 from masterdata.models.chains import circle
+from masterdata.models.numbers import NOT_NEGATIVE, numbers
 from sop_portal.lib.risk import RISK_CLASSES as RISK_CLASSES
 from sop_portal.lib.risk import RISK_LABELS as RISK_LABELS
 from sop_portal.lib.text import NameField, NoteField
@@ -128,7 +129,9 @@ class Customer(models.Model):
     contact_email = models.EmailField(blank=True)
     contact_phone = NameField(max_length=50, blank=True)
     payment_terms = NameField(max_length=100, blank=True)
-    credit_limit = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    credit_limit = models.DecimalField(
+        max_digits=14, decimal_places=2, null=True, blank=True, validators=[NOT_NEGATIVE]
+    )
     address = NameField(max_length=300, blank=True)
     city = NameField(max_length=100, blank=True)
     state = NameField(max_length=100, blank=True)
@@ -172,6 +175,7 @@ class Customer(models.Model):
                 name="customer_credit_limit_not_negative",
                 violation_error_message="Must be 0 or more.",
             ),
+            *numbers("customer", credit_limit=(14, 2)),
         ]
 
     def __str__(self) -> str:
@@ -180,8 +184,6 @@ class Customer(models.Model):
     def clean(self) -> None:
         if self.replaced_by_id is not None and (sentence := circle(self)):
             raise ValidationError({"replaced_by": sentence})
-        if self.credit_limit is not None and self.credit_limit < 0:
-            raise ValidationError({"credit_limit": "Must be 0 or more."})
 
     @property
     def label(self) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Q
 from audit.models import TrackedQuerySet
 from masterdata.models.catalogue import Product
 from masterdata.models.customers import Customer
+from masterdata.models.numbers import numbers
 from sop_portal.lib.text import NameField
 
 STARTS_A_MONTH = "A period is written as the first day of its month."
@@ -62,6 +63,7 @@ class Actual(models.Model):
             models.CheckConstraint(
                 condition=Q(period__day=1), name="actual_period_starts_month", violation_error_message=STARTS_A_MONTH
             ),
+            *numbers("actual", quantity=(18, 6), amount=(18, 4), cost=(18, 4)),
         ]
 
     def __str__(self) -> str:
@@ -127,6 +129,7 @@ class Budget(models.Model):
             models.CheckConstraint(
                 condition=Q(period__day=1), name="budget_period_starts_month", violation_error_message=STARTS_A_MONTH
             ),
+            *numbers("budget", quantity=(18, 6), amount=(18, 4)),
         ]
 
     def __str__(self) -> str:

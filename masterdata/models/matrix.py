@@ -9,8 +9,9 @@ from django.db import models
 from django.db.models import F, Q
 
 from audit.models import TrackedQuerySet
-from masterdata.models.catalogue import NOT_NEGATIVE, Product
+from masterdata.models.catalogue import Product
 from masterdata.models.customers import Customer
+from masterdata.models.numbers import NOT_NEGATIVE, below, numbers
 from sop_portal.lib.text import NoteField
 
 
@@ -65,20 +66,25 @@ class MatrixEntry(models.Model):
                 violation_error_message="Must be 0 or more.",
             ),
             models.CheckConstraint(
+                condition=Q(maximum_order_quantity__isnull=True) | Q(maximum_order_quantity__gte=0),
+                name="matrixentry_maximum_not_negative",
+                violation_error_message="Must be 0 or more.",
+            ),
+            models.CheckConstraint(
                 condition=Q(maximum_order_quantity__isnull=True)
                 | Q(minimum_order_quantity__isnull=True)
                 | Q(maximum_order_quantity__gte=F("minimum_order_quantity")),
                 name="matrixentry_maximum_not_below_minimum",
                 violation_error_message="The maximum order quantity is below the minimum.",
             ),
+            *numbers("matrixentry", minimum_order_quantity=(18, 6), maximum_order_quantity=(18, 6)),
         ]
 
     def __str__(self) -> str:
         return f"{self.customer} · {self.product}"
 
     def clean(self) -> None:
-        low, high = self.minimum_order_quantity, self.maximum_order_quantity
-        if low is not None and high is not None and high < low:
+        if below(self.maximum_order_quantity, self.minimum_order_quantity):
             raise ValidationError({"maximum_order_quantity": "The maximum order quantity is below the minimum."})
 
 
@@ -104,6 +110,7 @@ class Price(models.Model):
                 name="price_not_negative",
                 violation_error_message="A price must be 0 or more.",
             ),
+            *numbers("price", unit_price=(14, 4)),
         ]
 
     def __str__(self) -> str:
