@@ -48,11 +48,7 @@ def picture(
     user: Any, today: dt.date, *, show: str, customer: Customer | None = None, product: Product | None = None
 ) -> Picture:
     """The sales of a customer, a product, or the pair, as `user` may see them; costs only with the permission."""
-    rows = Actual.objects.visible_to(user)
-    if customer is not None:
-        rows = rows.filter(customer=customer)
-    if product is not None:
-        rows = rows.filter(product=product)
+    rows = Actual.objects.visible_to(user).counting_for(customer=customer, product=product)
     known = sales.loaded(today)
     last = known.last
     first = max(periods.shift(last, 1 - SHOWN - YEAR), min(known.first, periods.shift(last, 1 - SHOWN)))
@@ -115,7 +111,8 @@ SORTS = {"name": "name", "sold": "total", "change": "change"}
 def matrix(entries: Any, rows: Any, by: str, known: Loaded, *, sort: str = "-sold") -> list[MatrixRow]:
     """The pairs in `entries`, which differ in `by` (customer or product), with what they sold; in two queries.
 
-    rows: the actuals of the same customer or product in scope.
+    rows: the actuals in scope that count for the same customer or product. What a replaced one sold counts for its
+    successor, too.
     """
     found = {getattr(entry, f"{by}_id"): entry for entry in entries.select_related("product", "customer__sales_rep")}
     sold = {

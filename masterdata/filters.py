@@ -223,19 +223,25 @@ class SalesFilter(ListFilter):
         return others or (self.first, self.last) != self._whole or not self.is_valid()
 
     def apply(self) -> Any:
-        """The actuals in scope that every filter but the months lets through; none while one makes no sense."""
+        """The actuals in scope that every filter but the months lets through; none while one makes no sense.
+
+        What was sold to a customer that was replaced is found by its own name and by its successor's. Regions, reps
+        and groups, which divide a whole, have it once: where the successor is.
+        """
         found = Actual.objects.visible_to(self.user)
         if not self.is_valid():
             return found.none()
-        customers, products = self.customers, Product.objects.all()
         if self.wanted("customer"):
-            customers = customers.matching(self.wanted("customer"))
-        if self.wanted("region"):
-            customers = customers.filter(region=self.wanted("region"))
-        if self.wanted("customer") or self.wanted("region") or self.wanted("rep"):
-            found = found.filter(customer__in=customers.filter(self.of_rep()))
+            customers = Customer.objects.filter(heirs__heir__in=self.customers.matching(self.wanted("customer")))
+            found = found.filter(customer__in=customers)
+        if self.wanted("region") or self.wanted("rep"):
+            places = Q(region=self.wanted("region")) if self.wanted("region") else Q()
+            last = self.customers.filter(places, self.of_rep())
+            found = found.filter(customer__in=Customer.objects.filter(heirs__heir__in=last, heirs__is_last=True))
         if self.wanted("product"):
-            products = products.matching(self.wanted("product"))
-        if self.wanted("product") or self.wanted("group"):
-            found = found.filter(product__in=products.filter(self.of_group()))
+            products = Product.objects.filter(heirs__heir__in=Product.objects.matching(self.wanted("product")))
+            found = found.filter(product__in=products)
+        if self.wanted("group"):
+            family = Product.objects.filter(self.of_group())
+            found = found.filter(product__in=Product.objects.filter(heirs__heir__in=family, heirs__is_last=True))
         return found

@@ -46,15 +46,15 @@ class ListRow:
 def with_figures(user: Any, page: Sequence[Any], by: str, known: Loaded) -> list[ListRow]:
     """The rows of one page with their figures, in the order of the page; in two queries.
 
-    by: "customer" or "product", what the rows are. Sums are over what `user` may see.
+    by: "customer" or "product", what the rows are. Sums are over what `user` may see; what a replaced one sold counts
+    for its successor, too.
     """
+    heir = f"{by}__heirs__heir"
     last, first = known.last, periods.shift(known.last, 1 - LINE)
     rows = {row.pk: ListRow(row, known.has(LINE, last)) for row in page}
-    sold = Actual.objects.visible_to(user).filter(
-        **{f"{by}__in": list(rows)}, period__gte=first, period__lte=last
-    )  # fmt: skip
+    sold = Actual.objects.visible_to(user).filter(**{f"{heir}__in": list(rows)}, period__gte=first, period__lte=last)
     for key, period, amount, quantity in (
-        sold.order_by().values_list(by, "period").annotate(money=Sum("amount"), units=Sum("quantity"))
+        sold.order_by().values_list(heir, "period").annotate(money=Sum("amount"), units=Sum("quantity"))
     ):
         position = periods.between(first, period)
         rows[key].amounts[position] = amount
@@ -75,7 +75,7 @@ def finding(user: Any, found: Any, by: str, known: Loaded, what: str) -> str:
     sums = (
         Actual.objects.visible_to(user)
         .filter(
-            **{f"{by}__in": found.order_by().values("pk")},
+            **{f"{by}__in": found.model.objects.filter(heirs__heir__in=found.order_by().values("pk"))},
             period__gte=periods.shift(start, -YEAR),
             period__lte=known.last,
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import DecimalField, F, Max, Min, Q, Sum
 
-from masterdata.models import Actual, Product
+from masterdata.models import Actual, Customer, Product
 from sop_portal.lib import periods
 
 YEAR = 12
@@ -203,6 +203,13 @@ def shares(
     unknown = {f"last{months}": None for months in (6, 12, 24) if not known.has(months, last)}
     found = rows.filter(period__gte=reach, period__lte=last).order_by().values_list(by).annotate(**sums)
     return [Share(key, **(dict(zip(sums, values, strict=True)) | unknown)) for key, *values in found]
+
+
+def things(by: str, keys: Iterable[int]) -> dict[int, Any]:
+    """The customers or products of shares, whoever may read them: an actual in scope tells whose it is."""
+    if by == "customer":
+        return Customer.objects.select_related("sales_rep").in_bulk(keys)
+    return Product.objects.select_related("group").in_bulk(keys)
 
 
 def ranked(shares: Iterable[Share], sort: str, names: Mapping[int, str]) -> list[Share]:

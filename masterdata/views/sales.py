@@ -1,6 +1,6 @@
 """The sales history: own actuals over all customers in scope, added up over everything the filters leave."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -97,7 +97,12 @@ def _rows(request: HttpRequest, rows: Any) -> dict[str, Any]:
     order: Sequence[str] = listing.order(sort, SORTS, "") if sort.removeprefix("-") in SORTS else NEWEST
     page = listing.page_of(request, rows.select_related("customer", "product"), order)
     total = keyset.count_text(rows, "row")
-    return {"rows": page.rows, "pager": keyset.pager(page, request.GET, total)}
+    return {
+        "rows": page.rows,
+        "pager": keyset.pager(page, request.GET, total),
+        "linked_customers": _linked(Customer, request.user, (row.customer_id for row in page.rows)),
+        "linked_products": _linked(Product, request.user, (row.product_id for row in page.rows)),
+    }
 
 
 def _shares(request: HttpRequest, rows: Any, tab: str, form: SalesFilter, known: sales.Loaded) -> dict[str, Any]:
@@ -106,28 +111,26 @@ def _shares(request: HttpRequest, rows: Any, tab: str, form: SalesFilter, known:
     found = sales.shares(rows, by, form.first, form.last, known, with_quantity=by == "product")
     sort = request.GET.get("sort", "")
     sort = sort if sort.removeprefix("-") in SHARES else "-total"
+    everybody = sort.removeprefix("-") == "name"
     names: dict[int, str] = {}
-    if sort.removeprefix("-") == "name":
-        names = _names(request.user, by, [share.key for share in found])
+    if everybody:
+        things = sales.things(by, [share.key for share in found])
+        names = {key: str(thing) for key, thing in things.items()}
     page = Paginator(sales.ranked(found, sort, names), PER_PAGE).get_page(request.GET.get("page"))
-    things = _things(request.user, by, [share.key for share in page.object_list])
+    keys = [share.key for share in page.object_list]
+    if not everybody:
+        things = sales.things(by, keys)
     everything = sum((share.total for share in found), sales.ZERO)
     return {
         "shares": [
             (share, things[share.key], share.total / everything if everything else None) for share in page.object_list
         ],
         "everything": everything,
+        "linked": _linked(Customer if by == "customer" else Product, request.user, keys),
         "pager": pager(page, request.GET, by),
     }
 
 
-def _names(user: Any, by: str, keys: Sequence[int]) -> dict[int, str]:
-    if by == "customer":
-        return dict(Customer.objects.visible_to(user).filter(pk__in=keys).values_list("pk", "name"))
-    return dict(Product.objects.visible_to(user).filter(pk__in=keys).values_list("pk", "description"))
-
-
-def _things(user: Any, by: str, keys: Sequence[int]) -> dict[int, Any]:
-    if by == "customer":
-        return Customer.objects.visible_to(user).select_related("sales_rep").in_bulk(keys)
-    return Product.objects.visible_to(user).select_related("group").in_bulk(keys)
+def _linked(model: Any, user: Any, keys: Iterable[int]) -> set[int]:
+    """Those of a page whose own pages `user` may open; the customer that somebody's customer replaced may be another's."""
+    return set(model.objects.visible_to(user).filter(pk__in=set(keys)).values_list("pk", flat=True))

@@ -248,6 +248,32 @@ def test_a_successor_out_of_scope_is_not_named(client, company):
     assert "Spruce Foods" in open_as(client, company.viewer, address).content.decode()
 
 
+def test_what_a_replaced_customer_bought_counts_for_its_successor(client, company):
+    """Spruce belongs to a stranger; Elm took its place."""
+    spruce, sales = company.customers["Spruce"], reverse("masterdata:sales_history")
+    with acting(company.admin, source="admin"):
+        Customer.objects.filter(pk=spruce.pk).update(replaced_by=company.elm, is_active=False)
+    client.force_login(company.rep)
+    (row,) = client.get(CUSTOMERS).context["rows"]
+    detail = client.get(reverse("masterdata:customer", args=[company.elm.pk]))
+    pair = client.get(reverse("masterdata:pair", args=[company.elm.pk, company.product.pk]))
+    whole = client.get(sales)
+    named = client.get(sales, {"customer": "ELM"})
+    assert row.last12 == 2000
+    for answer in (detail, pair):
+        assert answer.context["picture"].year.amount == 2000
+    assert detail.context["top"][0].share.total == 2000
+    assert whole.context["totals"].amount == named.context["totals"].amount == 3600
+    # Its own page stays its rep's: here it has a name but no link.
+    for tab in ("customers", "rows"):
+        page = client.get(sales, {"by": tab}).content.decode()
+        assert "Spruce Foods" in page and reverse("masterdata:customer", args=[spruce.pk]) not in page
+    client.force_login(company.viewer)
+    total = lambda **query: client.get(sales, query).context["totals"].amount  # noqa: E731
+    assert (total(region="Elmland"), total(region="Spruceland"), total(customer="SPRUCE")) == (3600, 0, 1800)
+    assert total() == 5400 and client.get(CUSTOMERS).context["finding"].endswith("rose 25 % over the last 12 months")
+
+
 def test_prices_of_the_matrix_in_force_before_and_announced(client, company):
     entry = company.elm.matrix.get()
     with acting(company.admin, source="admin"):
