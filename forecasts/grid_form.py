@@ -21,7 +21,7 @@ def table(grid: Grid, form: CellForm) -> SafeString:
         ),
     )
     return format_html(
-        '<table class="grid wide no-avg no-last12 no-next12 no-vs"><caption class="visually-hidden">{} of {} in {}</caption>'
+        '<table class="grid w9 no-avg no-last12 no-next12 no-vs"><caption class="visually-hidden">{} of {} in {}</caption>'
         '<thead><tr><th scope="col" class="g-prod">Product</th><th scope="col" class="g-risk">Risk</th>{}</tr></thead>'
         "<tbody>{}</tbody></table>",
         grid.show.capitalize(),

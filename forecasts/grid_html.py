@@ -33,9 +33,9 @@ QUANTITY_CLASSES = {
 PRICE_CLASSES = QUANTITY_CLASSES | {"m": "carried", "p": "carried"}
 # Columns before the periods.
 FIXED_COLUMNS = 6
-# How many characters fit a month's column as it is and made wide, and the columns of sums before the months; the
+# How many characters fit a month's column as it is and at its widest, and the columns of sums before the months; the
 # scripts know them as well (static/js/grid/model.js).
-MONTH_FITS, WIDE_FITS, SUM_FITS = 6, 8, 7
+MONTH_FITS, WIDEST, SUM_FITS = 6, 9, 8
 # Averages below this show a decimal.
 FEW = 10
 PLACES = {QUANTITY: 2, PRICE: 4, REVENUE: 0}
@@ -146,14 +146,19 @@ def rows_html(grid: Grid, rows: Iterable[Row], first_index: int) -> SafeString:
 
 
 def _widths(grid: Grid, sums: Sequence[Total]) -> str:
-    """Classes that give long figures room: `wide` or `wider` for the months, `long` for the sums before them."""
+    """Classes that give long figures room: `w7`, `w8` or `w9` for the months by characters, `long` for the sums before
+    them; and `no-sold` where no line has a sale to show."""
     typed = {value for row in grid.rows for value in grids.shown_values(row.line, grid.show)}
     shown = [number(value, grid.show) for value in typed] + [text for total in sums for text in _sums(total, grid.show)]
     longest = max(map(len, shown), default=0)
     beside = (number(value, _side(total, grid.show)) for total in sums for value in (total.last12, total.next12))
     longest_sum = max(map(len, beside), default=0)
-    month = " wider" if longest > WIDE_FITS else " wide" if longest > MONTH_FITS else ""
-    return month + (" long" if longest_sum > SUM_FITS else "")
+    names = [f"w{min(longest, WIDEST)}"] if longest > MONTH_FITS else []
+    if longest_sum > SUM_FITS:
+        names.append("long")
+    if grid.rows and all(row.last12 is None for row in grid.all_rows):
+        names.append("no-sold")
+    return "".join(f" {name}" for name in names)
 
 
 def _sums(total: Total, show: str) -> list[SafeString]:
@@ -301,10 +306,11 @@ def _fold(grid: Grid) -> SafeString:
     count = f"{grid.dormant} product{'' if grid.dormant == 1 else 's'} without forecast"
     return format_html(
         '<tr class="g-fold"><td colspan="{}"><div><a href="?show={}&amp;dormant=1" data-unfold data-count="{}">▸ {}</a>'
-        '<input type="search" form="find" name="find" maxlength="60" placeholder="type to add one: name or code"'
+        '<input type="search" form="find" name="find" maxlength="60" placeholder="{}"'
         ' aria-label="Find a product without forecast by name or code" autocomplete="off" data-find>'
         '<span class="muted" data-found role="status"></span></div></td></tr>',
         FIXED_COLUMNS + grid.cycle.horizon, grid.show, grid.dormant, count,
+        "type to add one: name or code" if grid.can_edit else "find one: name or code",
     )  # fmt: skip
 
 

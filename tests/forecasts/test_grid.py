@@ -122,8 +122,7 @@ def test_rounded_quantity_keeps_its_exact_value_for_the_scripts():
 
 @pytest.mark.parametrize(
     ("quantity", "widths"),
-    [("99999", ""), ("1234.5", " wide"), ("15638.33", " wider long")],
-    ids=["six characters fit", "seven need more", "nine need most"],
+    [("99999", ""), ("1234.5", " w7"), ("15638.3", " w8"), ("15638.33", " w9 long"), ("1234567.89", " w9 long")],
 )
 def test_columns_have_room_for_the_longest_figure(quantity, widths):
     line = factories.make_line(quantity=None)
@@ -131,6 +130,12 @@ def test_columns_have_room_for_the_longest_figure(quantity, widths):
         edit = services.LineEdit(line.pk, line.revision, {line.cycle.first_period: Decimal(quantity)})
         services.set_cells(line.cycle_id, [edit], by=line.owner)
     assert f'<table class="grid{widths}"' in page_of(line.owner, line)
+
+
+def test_columns_of_what_was_sold_are_left_out_where_nothing_ever_was():
+    line = factories.make_line(quantity=None, live=False)
+    factories.answer(line, 5)
+    assert '<table class="grid no-sold"' in page_of(line.owner, line)
 
 
 def test_change_compares_with_the_plan_the_cycle_started_from():

@@ -6,8 +6,8 @@ const PRICE_LOOK = { ...QUANTITY_LOOK, m: "carried", p: "carried" };
 const ENTERED = "e";
 const BLANK = "-";
 export const RISK = -1;
-// How many characters fit a month's column as it is and made wide, and the columns of sums (forecasts/grid_html.py).
-const [MONTH_FITS, WIDE_FITS, SUM_FITS] = [6, 8, 7];
+// How many characters fit a month's column as it is and at its widest, and the columns of sums (forecasts/grid_html.py).
+const [MONTH_FITS, WIDEST, SUM_FITS] = [6, 9, 8];
 
 export class Cell {
   constructor(td, value, source) {
@@ -220,7 +220,7 @@ export class Model {
 
   /* Columns get wider as soon as a longer figure stands in one. */
   makeRoom(month, sum = "") {
-    if (month.length > MONTH_FITS) this.table.classList.add(month.length > WIDE_FITS ? "wider" : "wide");
+    if (month.length > MONTH_FITS) this.table.classList.add(`w${Math.min(month.length, WIDEST)}`);
     if (sum.length > SUM_FITS) this.table.classList.add("long");
   }
 
