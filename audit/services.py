@@ -19,7 +19,7 @@ SEVERITIES = ("INFO", "WARNING", "ERROR", "CRITICAL")
 SECURITY = ("user_", "role_", "setting_", "access_denied", "system_")
 _WARNINGS = {
     "user_login_failed", "user_locked", "user_role_changed", "user_deactivated", "user_deleted", "role_updated",
-    "access_denied", "setting_updated", "setting_created", "setting_deleted", "excel_undone",
+    "access_denied", "setting_updated", "setting_created", "setting_deleted", "import_undone",
 }  # fmt: skip
 
 # How much an action tells, for the choice among several of one object in one transaction.

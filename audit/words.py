@@ -40,7 +40,7 @@ NAMED = {
     "cycle": ("opened", "closed", "archived"),
     "forecast": ("submitted", "recalled", "approved", "rejected", "returned", "adjusted"),
 }
-OTHERS = ("excel_imported", "report_downloaded", "access_denied")
+OTHERS = ("excel_imported", "import_undone", "report_downloaded", "access_denied")
 TYPES = {
     "forecast": "Line",
     "matrix": "Matrix entry",

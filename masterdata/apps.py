@@ -10,7 +10,7 @@ class MasterdataConfig(AppConfig):
     def ready(self) -> None:
         from audit.history import history_scope, open_to_readers
         from audit.tracking import exempt, track
-        from masterdata import models, scope
+        from masterdata import models, receivers, scope  # noqa: F401  receivers connect themselves
 
         track(models.ProductGroup, fields=["code", "name", "parent"], entity="product_group")
         track(

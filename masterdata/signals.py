@@ -14,3 +14,6 @@ assignment_asked = Signal()
 # Asked by master data, answered by the app of lines with an `ahead.Plan` or None. Arguments: user, customer, product
 # (one of them may be None).
 plan_asked = Signal()
+
+# Arguments: run_id. A run waits for the worker; sent in the transaction that leaves it there.
+import_queued = Signal()

@@ -67,6 +67,20 @@ def lock_imports() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, 1)", [IMPORT_LOCK_CLASS])
 
 
+def try_lock_imports() -> bool:
+    """The same without waiting: whether it is ours now."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, 1)", [IMPORT_LOCK_CLASS])
+        return bool(cursor.fetchone()[0])
+
+
+def next_batch() -> int:
+    """Begin a load of actuals: until the transaction ends, or the next load begins, revisions carry this number."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('sop.batch', nextval('masterdata_batch')::text, true)::bigint")
+        return int(cursor.fetchone()[0])
+
+
 class Products(NamedTuple):
     """Products by item code, which of them are new, and what happened to products and groups."""
 

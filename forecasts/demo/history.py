@@ -14,10 +14,11 @@ from forecasts.demo.acts import ADJUST, APPROVE, EDIT, REJECT, RETURN, SUBMIT, A
 from forecasts.demo.company import Company
 from forecasts.demo.demand import Pair
 from forecasts.demo.habits import Cells, Habit, fill_in, habit_of, provenance
-from forecasts.demo.load import copy_rows, next_batch, record_load
+from forecasts.demo.load import copy_rows, record_load
 from forecasts.demo.words import ADJUSTMENTS, APPROVALS, REASONS, REJECTIONS, RETURNS
 from forecasts.services.opening import close_lines, publish_lines, seed_lines
 from masterdata.models import Actual
+from masterdata.upserts import next_batch
 from sop_portal import conf
 from sop_portal.lib import periods
 

@@ -20,14 +20,6 @@ def copy_rows(model: type[models.Model], columns: Sequence[str], rows: Iterable[
     return count
 
 
-def next_batch() -> int:
-    """Begin a load of actuals: until the transaction ends, or the next load begins, revisions carry this number."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('sop.batch', nextval('masterdata_batch')::text, true)::bigint")
-        number: int = cursor.fetchone()[0]
-    return number
-
-
 def record_load(entity: str, name: str, label: str, *, verb: str = "created", **sums: float) -> None:
     """One entry of the trail for a whole load: rows of facts are too many for one each.
 

@@ -1,0 +1,101 @@
+"""SQL that says what a row is called and what changed in it, in the words of the audit trail.
+
+Rows that are written set by set never come to Python, so what `audit.registry` says about a row at hand is said here
+about many: the same labels, the same plain values (a test compares them).
+"""
+
+from collections.abc import Iterable, Sequence
+
+from django.db import models
+
+from masterdata.models import Actual, Budget, Customer, MatrixEntry, Price, Product, ProductGroup
+from sop_portal.accounts.models import User
+
+CREATED, UPDATED, DELETED = "created", "updated", "deleted"
+_PAIR = "customer.name || ' · ' || product.item_code || ' ' || product.description"
+# What a row is called, over its table or the joins of `_JOINS`.
+NAMES: dict[type[models.Model], str] = {
+    Customer: "own.name",
+    Product: "own.item_code || ' ' || own.description",
+    ProductGroup: "own.code || ' ' || own.name",
+    User: "coalesce(nullif(own.full_name, ''), own.email)",
+    MatrixEntry: _PAIR,
+}
+_JOINS: dict[type[models.Model], str] = {
+    MatrixEntry: "JOIN masterdata_customer AS customer ON customer.id = own.customer_id "
+    "JOIN masterdata_product AS product ON product.id = own.product_id",
+}
+# What a staged row is called, over its new values `n_…` and the words of its keys.
+LABELS: dict[type[models.Model], str] = {
+    Customer: "n_name",
+    Product: "n_item_code || ' ' || n_description",
+    ProductGroup: "n_code || ' ' || n_name",
+    MatrixEntry: "words_n_customer_id.words || ' · ' || words_n_product_id.words",
+    Price: "n_unit_price::text || ' from ' || n_valid_from::text",
+    Actual: "words_n_customer_id.words || ' · ' || words_n_product_id.words || ' · ' || to_char(n_period, 'Mon YYYY')",
+    Budget: "n_version || ' · ' || words_n_customer_id.words || ' · ' || to_char(n_period, 'Mon YYYY')",
+}
+# Keys whose words the label needs even where they did not change.
+LABEL_KEYS: dict[type[models.Model], tuple[str, ...]] = {
+    MatrixEntry: ("customer_id", "product_id"),
+    Actual: ("customer_id", "product_id"),
+    Budget: ("customer_id",),
+}
+
+
+def words_join(field: models.Field, alias: str) -> str:
+    """The join that gives the words of the row that a staged key `alias` points at."""
+    target = field.remote_field.model  # type: ignore[union-attr]
+    table = target._meta.db_table
+    # Words are put together once for each row pointed at, not once for each row that points.
+    return (
+        f"LEFT JOIN (SELECT own.id, {NAMES[target]} AS words, "
+        f"to_json(({NAMES[target]}) || ' (#' || own.id || ')')::text AS told "
+        f"FROM {table} AS own {_JOINS.get(target, '')} OFFSET 0) AS words_{alias} ON words_{alias}.id = {alias}"
+    )
+
+
+def plain(field: models.Field, alias: str) -> str:
+    """A staged value as a JSON scalar in text, NULL for none: `audit.values.plain` in SQL."""
+    if isinstance(field, models.ForeignKey):
+        return f"words_{alias}.told"
+    if isinstance(field, models.DecimalField):
+        return f"'\"' || trim_scale({alias})::text || '\"'"
+    if isinstance(field, models.DateField):
+        return f"'\"' || {alias}::text || '\"'"
+    if isinstance(field, models.BooleanField | models.IntegerField):
+        return f"{alias}::text"
+    return f"to_json({alias})::text"
+
+
+def changes(fields: Iterable[models.Field], verb: str) -> str:
+    """The SQL of what changed as jsonb: {field: [old, new]}; of a row that came or went what it says at all."""
+    parts = []
+    for field in fields:
+        new, old = f"n_{field.attname}", f"o_{field.attname}"  # type: ignore[attr-defined]
+        if verb in (CREATED, DELETED):
+            text = isinstance(field, models.CharField | models.TextField)
+            condition = f"{new} <> ''" if text else f"{new} IS NOT NULL"
+            pair = f"'null,' || {plain(field, new)}" if verb == CREATED else f"{plain(field, new)} || ',null'"
+        else:
+            condition = f"{new} IS DISTINCT FROM {old}"
+            pair = f"coalesce({plain(field, old)}, 'null') || ',' || coalesce({plain(field, new)}, 'null')"
+        parts.append(f"CASE WHEN {condition} THEN '\"{field.name}\":[' || {pair} || ']' END")
+    return f"('{{' || concat_ws(',', {', '.join(parts)}) || '}}')::jsonb"
+
+
+def told(model: type[models.Model], fields: Sequence[models.Field], verb: str) -> tuple[str, str, str]:
+    """The SQL of a staged row's label and changes, and the joins that both need.
+
+    A row that goes stands in `n_…` as it was.
+    """
+    keys: dict[str, models.Field] = {}
+    for field in fields:
+        if isinstance(field, models.ForeignKey):
+            keys[f"n_{field.attname}"] = field
+            if verb == UPDATED:
+                keys[f"o_{field.attname}"] = field
+    for name in LABEL_KEYS.get(model, ()):
+        keys[f"n_{name}"] = model._meta.get_field(name.removesuffix("_id"))  # type: ignore[assignment]
+    joins = " ".join(words_join(field, alias) for alias, field in keys.items())
+    return LABELS[model], changes(fields, verb), joins
