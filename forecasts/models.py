@@ -76,31 +76,41 @@ def blank_sources() -> str:
     return NONE * HORIZON
 
 
+def _answered_by(user: Any) -> Q:
+    """Lines whose owner is `user`, or delegated them to `user`."""
+    delegated = Delegation.objects.to(user)
+    # One delegation must name both owner and customer: two of them may not lend each other theirs.
+    some = delegated.filter(all_customers=False, from_user=OuterRef("owner"), customers=OuterRef("customer"))
+    return Q(owner=user) | Q(owner__in=delegated.filter(all_customers=True).values("from_user")) | Q(Exists(some))
+
+
 class LineQuerySet(TrackedQuerySet):
     """Words about lines: who may read, edit and decide which."""
 
     def visible_to(self, user: Any) -> Self:
-        """Lines `user` may read: all with view_all_lines, else those of own, delegated and the team's customers,
-        and lines submitted by themselves for customers that moved on."""
+        """Lines `user` may read: all with view_all_lines, else those of own, delegated and the team's customers.
+
+        Of customers that moved on only what they submitted themselves, and in the open cycle what they still answer for.
+        """
         if user.has_perm("forecasts.view_all_lines"):
             return self.all()
-        scope = served_by(user, "customer__") | Q(owner=user) | Q(submitted_by=user)
+        scope = served_by(user, "customer__") | Q(submitted_by=user)
+        if user.has_perm("forecasts.edit_own_lines"):
+            scope |= Q(cycle__status=Cycle.Status.OPEN) & _answered_by(user)
         if user.has_perm("forecasts.view_team_lines"):
             scope |= Q(customer__sales_rep__manager=user) | Q(owner__manager=user)
         return self.filter(scope)
 
     def editable_by(self, user: Any) -> Self:
-        """Lines `user` may edit and submit: own ones, those whose owner delegated them, all with edit_any_line."""
+        """Lines `user` may edit and submit: own ones, those whose owner delegated them, all with edit_any_line.
+
+        All of them may be read while their cycle is open; pages that look further back ask `visible_to` as well.
+        """
         if user.has_perm("forecasts.edit_any_line"):
             return self.filter(owner__isnull=False)
         if not user.has_perm("forecasts.edit_own_lines"):
             return self.none()
-        delegated = Delegation.objects.to(user)
-        # One delegation must name both owner and customer: two of them may not lend each other theirs.
-        some = delegated.filter(all_customers=False, from_user=OuterRef("owner"), customers=OuterRef("customer"))
-        return self.filter(
-            Q(owner=user) | Q(owner__in=delegated.filter(all_customers=True).values("from_user")) | Q(Exists(some))
-        )
+        return self.filter(_answered_by(user))
 
     def decidable_by(self, user: Any) -> Self:
         """Lines `user` may approve, reject, return and adjust: the team's, or all."""

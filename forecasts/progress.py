@@ -119,8 +119,8 @@ def undecided(cycle: Cycle, user: Any, limit: int) -> tuple[int, Sequence[Undeci
 
 
 def decisions(user: Any, cycle_ids: Iterable[int], limit: int) -> list[Snapshot]:
-    """The latest decisions on lines that `user` edits, the newest first."""
-    lines = Line.objects.editable_by(user).filter(cycle__in=list(cycle_ids))
+    """The latest decisions on lines that `user` edits and may read, the newest first."""
+    lines = Line.objects.visible_to(user).editable_by(user).filter(cycle__in=list(cycle_ids))
     return list(
         Snapshot.objects.filter(
             line__in=lines,

@@ -152,7 +152,7 @@ def scope_of(user: Any, cycle: Cycle, query: QueryDict) -> Scope:
 
     People who may hand in for everybody choose a customer or a rep first.
     """
-    lines = Line.objects.editable_by(user).live().filter(cycle=cycle)
+    lines = Line.objects.visible_to(user).editable_by(user).live().filter(cycle=cycle)
     wanted = _number(query.get("customer", ""))
     if query.get("customer"):
         customer = Customer.objects.filter(pk__in=Line.objects.visible_to(user).filter(cycle=cycle).values("customer"))

@@ -89,7 +89,7 @@ def edits_own(user: Any) -> bool:
 
 def own_lines(user: Any, cycle: Cycle) -> Any:
     """The lines of a cycle that the person forecasts, those delegated to them included."""
-    return Line.objects.editable_by(user).filter(cycle=cycle)
+    return Line.objects.visible_to(user).editable_by(user).filter(cycle=cycle)
 
 
 def _lines(number: int, word: str = "line") -> str:
