@@ -77,11 +77,14 @@ def _written(value: Decimal) -> str:
 
 
 def _fits(value: Decimal, largest: Decimal, places: int) -> bool:
-    """Whether `value` is a number from 0 to `largest` with at most `places` decimals, zeros at their end aside.
-
-    The exponent comes first. 1e-999999999 lies between 0 and `largest`, would be written out with a gigabyte of zeros,
-    and rounds to 0 where decimals are counted with the usual precision.
-    """
+    """Whether `value` is a number from 0 to `largest` with at most `places` decimals, zeros at their end aside."""
+    if not value.is_finite():
+        return False
+    text = str(value)
+    if "E" not in text and len(text) <= LONGEST:
+        return 0 <= value <= largest and len(text.partition(".")[2].rstrip("0")) <= places
+    # The exponent comes first. 1e-999999999 lies between 0 and `largest`, would be written out with a gigabyte of
+    # zeros, and rounds to 0 where decimals are counted with the usual precision.
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or abs(exponent) > LONGEST or not 0 <= value <= largest:
         return False
@@ -114,10 +117,11 @@ def apply_edit(line: Line, edit: LineEdit, source: str, change: Change) -> None:
         for period, value in cells.items():
             position = positions[period]
             letter = NONE if value is None else source
-            if values[position] == value and (letters[position] == letter or value is None):
+            before = values[position]
+            if before != value:
+                change.fields[f"{name} {periods.key(period)}"] = [number_text(before), number_text(value)]
+            elif letters[position] == letter or value is None:
                 continue
-            if values[position] != value:
-                change.fields[f"{name} {periods.key(period)}"] = [number_text(values[position]), number_text(value)]
             else:
                 # Typing the carried value again is an answer: it is now the person's own.
                 change.fields[f"{sources} {periods.key(period)}"] = [letters[position], letter]
@@ -143,8 +147,18 @@ def apply_edit(line: Line, edit: LineEdit, source: str, change: Change) -> None:
 
 
 def number_text(value: Decimal | None) -> str | None:
-    """A number in digits with a point, as JSON and the audit trail keep it; None for a blank."""
-    return None if value is None else format(value.normalize(), "f")
+    """A number in digits with a point and no more zeros than it needs, as JSON and the audit trail keep it.
+
+    None for a blank.
+    >>> number_text(Decimal("1200.500000")), number_text(Decimal("1E+3")), number_text(Decimal("0.00"))
+    ('1200.5', '1000', '0')
+    """
+    if value is None:
+        return None
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def stale_lines(lines: Sequence[Line]) -> StaleRevision:

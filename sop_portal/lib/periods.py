@@ -1,6 +1,7 @@
 """Periods: calendar months, stored as the date of their first day."""
 
 import datetime as dt
+import functools
 
 
 def first_of_month(day: dt.date) -> dt.date:
@@ -35,6 +36,8 @@ def parse(text: str) -> dt.date:
     return dt.date(int(year), int(month), 1)
 
 
+# A grid writes the same sixteen keys thousands of times.
+@functools.lru_cache(maxsize=1024)
 def key(period: dt.date) -> str:
     """YYYY-MM, the form used in URLs, JSON and form fields."""
     return f"{period.year:04d}-{period.month:02d}"

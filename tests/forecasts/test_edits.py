@@ -277,8 +277,8 @@ def test_many_lines_cost_as_many_queries_as_one():
         with acting(rep, source="web"), CaptureQueriesContext(connection) as queries:
             set_cells(cycle.pk, edits, by=rep)
         counts.append(len(queries))
-    # savepoint, lock, read, write, audit, release
-    assert counts == [6, 6]
+    # savepoint, lock, lines, cycle, write, audit, release
+    assert counts == [7, 7]
 
 
 def test_answering_everything_leaves_nothing_blank():
