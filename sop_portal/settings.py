@@ -107,7 +107,7 @@ TEMPLATES = [
 _STATEMENT_TIMEOUT = {"web": "30s", "worker": "240s"}.get(PROCESS, "0")
 _CONNECTION_OPTIONS = (
     f"-c statement_timeout={_STATEMENT_TIMEOUT} -c lock_timeout=5s "
-    "-c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+    "-c idle_in_transaction_session_timeout=60s -c timezone=UTC -c datestyle=ISO"
 )
 DATABASES: dict[str, dict[str, Any]] = {"default": database(env("DATABASE_URL", ""), _CONNECTION_OPTIONS)}
 # The role that owns the tables; only migrations and test databases use it.

@@ -20,12 +20,14 @@ from xlsxwriter.worksheet import Worksheet
 
 # What Excel keeps in one cell, in UTF-16 units.
 LONGEST_TEXT = 32_767
+MOST_ROWS = 1_048_576
 _LONGEST_NAME = 31
 # Characters that XML cannot hold, or that nobody can see: C0 without tab and line ends, C1, half surrogate pairs.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\\t\r\n]")
 # What a spreadsheet takes for the start of a formula, in any width, and texts that already carry our prefix.
-_LIVE = re.compile("'*[=+\\-@\t\r＝＋－＠]")
+LIVE = "'*[=+\\-@\t\r＝＋－＠]"
+_LIVE = re.compile(LIVE)
 _MONTH = "mmm yyyy"
 
 
@@ -34,7 +36,7 @@ def clean_text(value: object) -> str:
     return "" if value is None else _UNWRITABLE.sub("", str(value))
 
 
-def _cell_text(value: object) -> str:
+def cell_text(value: object) -> str:
     """`clean_text` with the one kind of line end that Excel has within a cell."""
     return clean_text(value).replace("\r\n", "\n").replace("\r", "\n")
 
@@ -78,6 +80,12 @@ class _SafeWorksheet(Worksheet):
     def _xml_rich_inline_string(self, string: str, attributes: Any = ()) -> None:
         self._xml_inline_string(string, False, attributes)
 
+    def write_raw(self, last_row: int, last_column: int, xml: str) -> None:
+        """Rows up to `last_row` as XML; XlsxWriter goes on as if it had written them itself."""
+        self._check_dimensions(last_row, last_column)
+        self._write_single_row(last_row + 1)
+        self.row_data_fh.write(xml)
+
 
 def cell(row: int, column: int, *, fixed: bool = False) -> str:
     """The address of a cell, both counted from 0: `A1`, or `$A$1` when fixed."""
@@ -88,19 +96,19 @@ def cell(row: int, column: int, *, fixed: bool = False) -> str:
 class Sheet:
     """One sheet; rows and columns are counted from 0. Text, numbers and formulas each have their own function."""
 
-    def __init__(self, sheet: Worksheet, name: str) -> None:
+    def __init__(self, sheet: _SafeWorksheet, name: str) -> None:
         self._sheet = sheet
         self.name = name
 
     def text(self, row: int, column: int, value: object, style: Format | None = None) -> None:
         """A text that stays one, whatever it looks like."""
-        self._sheet.write_string(row, column, _cell_text(value), style)
+        self._sheet.write_string(row, column, cell_text(value), style)
 
     def texts(self, row: int, column: int, values: Iterable[object], style: Format | None = None) -> None:
         """Texts side by side."""
         write = self._sheet.write_string
         for offset, value in enumerate(values, column):
-            write(row, offset, _cell_text(value), style)
+            write(row, offset, cell_text(value), style)
 
     def number(self, row: int, column: int, value: Decimal | int | float | None, style: Format | None = None) -> None:
         """A number; None leaves the cell empty, in its style."""
@@ -136,6 +144,10 @@ class Sheet:
         """Empty cells from column `first` to `last` in one style."""
         for column in range(first, last + 1):
             self._sheet.write_blank(row, column, None, style)
+
+    def raw_rows(self, last_row: int, last_column: int, xml: str) -> None:
+        """The next rows up to `last_row` as elements of the sheet's XML, for writers of very many (`flat`)."""
+        self._sheet.write_raw(last_row, last_column, xml)
 
     def widths(self, widths: Sequence[tuple[int, int, float]]) -> None:
         """Widths in characters, as (first column, last column, width)."""
@@ -239,6 +251,11 @@ class Book:
         if key not in self._formats:
             self._formats[key] = self._book.add_format({"font_name": "Calibri", "font_size": 10, **properties})
         return self._formats[key]
+
+    def style_number(self, style: Format) -> int:
+        """The number by which the XML of cells refers to `style`."""
+        number: int = style._get_xf_index()
+        return number
 
     def text_style(self, **properties: Any) -> Format:
         """A style for what people typed: the cell stays text even when somebody edits it in Excel."""

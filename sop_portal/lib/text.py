@@ -5,6 +5,9 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.db import models
 
+# The reading process needs it, too, and imports nothing of ours but its neighbours.
+from sop_portal.lib.workbook.copytext import normal as normal
+
 NOTE_LIMIT = 2_000
 # Cc control, Cs surrogates, Co private use. Of the format characters (Cf) only those below are refused, which turn the
 # direction of text around: ZWNJ and ZWJ are part of ordinary spelling in several scripts.
@@ -36,11 +39,6 @@ def plain_note(text: str) -> None:
     bad = bad_character(text, multiline=True)
     if bad is not None:
         raise ValidationError(f"The text holds the invisible character U+{ord(bad):04X}; type it again without.")
-
-
-def normal(text: str) -> str:
-    """`text` in Unicode NFC, trimmed: one spelling for what looks the same."""
-    return unicodedata.normalize("NFC", text).strip()
 
 
 class NameField(models.CharField):

@@ -61,7 +61,7 @@ def _shortest(value: float) -> str:
 
 
 def normal(text: str) -> str:
-    """NFC, without blanks at its ends, line ends as line feeds: what `sop_portal.lib.text.normal` keeps."""
+    """`text` in Unicode NFC, trimmed, line ends as line feeds: one spelling for what looks the same."""
     return unicodedata.normalize("NFC", text).strip().replace("\r\n", "\n").replace("\r", "\n")
 
 
