@@ -76,7 +76,8 @@ def _write(book: Book, cycle: Cycle, user: Any, totals: Totals, taken_at: dt.dat
         scope=scope_words(user), dormant=count_dormant(cycle, user),
     )  # fmt: skip
     heading = f"{cycle}, {edition(cycle)}"
-    note = f"{edition(cycle)}. Live lines of {scope_words(user)}; amounts in {conf.get('currency')}; missed lines are filled."
+    of = "of the whole company" if sees_all(user) else f"that {user} may see, not the whole company"
+    note = f"{edition(cycle)}. Live lines {of}; amounts in {conf.get('currency')}; missed lines are tinted."
     every = list(totals.by_unit.values())
     consol = LineTable(book, styles, cycle, "Consol", title=heading, note=note, totals=every, with_rep=True)
     write_summary(

@@ -81,18 +81,25 @@ def _facts(
             "Lines",
             f"{totals.lines:,} live; {dormant:,} dormant, which are 0 in the plan and left out of the sheets",
         ),
-        ("Missed lines", f"{missed:,}, marked on every sheet. {POLICY_WORDS[missed_policy(cycle)]}"),
+        (
+            "Missed lines",
+            f"{missed:,}, tinted on every sheet. {POLICY_WORDS[missed_policy(cycle)]}" if missed else "none",
+        ),
         ("Amounts", f"in {conf.get('currency')}; sales are volume times price, without price they are blank"),
         ("Volumes", "in the unit of each product; different units are never added"),
     ]
     blank, unpriced = sum(total.blank_cells for total in every), sum(total.unpriced_cells for total in every)
     if blank:
-        facts.append(("Not answered", f"{blank:,} mandatory cells are still blank and count nothing"))
+        facts.append(("Not answered", f"{_cells(blank, 'mandatory ')} still blank, counted as nothing"))
     if unpriced:
-        facts.append(("Without price", f"{unpriced:,} cells have a volume but no price; their sales are missing"))
+        facts.append(("Without price", f"{_cells(unpriced)} planned without a price; the sales are missing"))
     if unweighed:
         facts.append(("Without weight", f"{named(unweighed)}: not part of the weights"))
     return facts
+
+
+def _cells(number: int, kind: str = "") -> str:
+    return f"{number:,} {kind}cell{' is' if number == 1 else 's are'}"
 
 
 def _when(instant: dt.datetime | None) -> str:

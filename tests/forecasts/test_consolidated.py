@@ -210,6 +210,8 @@ def test_a_rep_and_a_manager_get_the_lines_they_may_see(world: SimpleNamespace) 
         book = book_of(world.cycle, user)
         assert {row["Rep"] for row in table(values(book, "Consol"))} == {"Rep 1"}
         assert facts(book)["Scope"][0] == f"only the lines that {name} may see, not the whole company"
+        told = values(book, "Consol")["A2"].value
+        assert told.startswith(f"INTERIM. Live lines that {name} may see, not the whole company; amounts in USD;")
         assert b"Fir Foods" not in b"".join(_parts(book))
     assert file_name(world.cycle, world.rep, TAKEN, "xlsx") == "sop-jan-2027-interim-20261222-1804-rep-1.xlsx"
     assert file_name(world.cycle, world.admin, TAKEN, "csv") == "sop-jan-2027-interim-20261222-1804.csv"
@@ -232,7 +234,9 @@ def test_blank_cells_stay_blank_and_a_volume_without_price_has_no_sales(world: S
     third = table(values(book, "Consol"))[2]
     assert third["VOLUME"][:3] == [None, 7, 7] and third["SALES"][:3] == [None, None, 350]
     about = facts(book)
-    assert about["Not answered"][0].startswith("1 mandatory") and about["Without price"][0].startswith("1 cells")
+    assert about["Not answered"][0] == "1 mandatory cell is still blank, counted as nothing"
+    assert about["Without price"][0] == "1 cell is planned without a price; the sales are missing"
+    assert about["Missed lines"][0] == "none"
     assert facts(book)["Submitted or approved"][2] == 62_935.5
 
 
@@ -252,7 +256,7 @@ def test_a_missed_line_is_marked_and_its_edits_are_listed_beside_the_plan(world:
     assert sheet["J10"].fill.fgColor.rgb == "FFFDF1DA"
     edits = values(book, "Unsubmitted edits")
     assert [edits.cell(6, column).value for column in (1, 6, 7, 23)] == ["Rep 2", "not submitted", 7, 84]
-    assert facts(book)["Missed lines"][0].startswith("1, marked on every sheet.")
+    assert facts(book)["Missed lines"][0].startswith("1, tinted on every sheet.")
 
 
 def test_a_published_cycle_is_final(world: SimpleNamespace) -> None:
