@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from masterdata.views import customers, imports, products, sales
+from masterdata.views import customers, import_run, imports, products, sales
 
 app_name = "masterdata"
 
@@ -20,4 +20,12 @@ urlpatterns = [
     path("data/products/<int:pk>/history/", products.product_history, name="product_history"),
     path("data/sales/", sales.sales_history, name="sales_history"),
     path("imports/", imports.import_list, name="import_list"),
+    path("imports/any/", imports.import_any, name="import_any"),
+    path("imports/new/<slug:kind>/", imports.import_start, name="import_start"),
+    path("imports/<int:pk>/", import_run.import_run, name="import_run"),
+    path("imports/<int:pk>/apply/", import_run.import_apply, name="import_apply"),
+    path("imports/<int:pk>/undo/", import_run.import_undo, name="import_undo"),
+    path("imports/<int:pk>/cancel/", import_run.import_cancel, name="import_cancel"),
+    path("imports/<int:pk>/headings/", import_run.import_headings, name="import_headings"),
+    path("imports/<int:pk>/again/", import_run.import_again, name="import_again"),
 ]

@@ -103,7 +103,9 @@ class BodyLimitMiddleware:
     # Saving a grid is limited by DATA_UPLOAD_MAX_MEMORY_SIZE.
     GRIDS = frozenset({"forecasts:save", "forecasts:save_form"})
     # Pages that take files, and who may send them.
-    FILES = {"forecasts:legacy_upload": "masterdata.import_data"}
+    FILES = dict.fromkeys(
+        ("forecasts:legacy_upload", "masterdata:import_any", "masterdata:import_start"), "masterdata.import_data"
+    )
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

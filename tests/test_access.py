@@ -45,6 +45,13 @@ GET: dict[str, tuple[int, ...]] = {
     "audit:mine": SIGNED_IN,
     "audit:history": IN_SCOPE,
     "masterdata:import_list": ADMINS,
+    "masterdata:import_any": (SIGN_IN, *(VERB,) * 6),
+    "masterdata:import_start": ADMINS,
+    "masterdata:import_run": (SIGN_IN, *(NO,) * 5, GONE),
+    **dict.fromkeys(
+        (f"masterdata:import_{verb}" for verb in ("apply", "undo", "cancel", "headings", "again")),
+        (SIGN_IN, *(VERB,) * 6),
+    ),
     "masterdata:data": (SIGN_IN, *(MOVED,) * 6),
     "masterdata:customer_list": SIGNED_IN,
     "masterdata:customer": IN_SCOPE,
@@ -109,6 +116,8 @@ class World:
             "forecasts:line": {"pk": self.line.pk},
             "forecasts:adjust": {"pk": self.line.pk},
             "forecasts:legacy_run": {"pk": 999_999},
+            "masterdata:import_start": {"kind": "actuals"},
+            "masterdata:import_run": {"pk": 999_999},
         }
         customer, product = {"pk": self.customer.pk}, {"pk": self.line.product_id}
         for view in ("customer", "customer_products", "customer_history"):

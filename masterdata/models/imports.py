@@ -17,6 +17,10 @@ class ImportRunQuerySet(TrackedQuerySet):
         """All of them for those who import, none for others; the sample of changes is read only when asked for."""
         return self.defer("sample") if user.has_perm("masterdata.import_data") else self.none()
 
+    def last_applied(self) -> Self:
+        """Of each kind the run that was applied last and stands."""
+        return self.filter(state="applied").order_by("kind", "-applied_at").distinct("kind")
+
 
 class ImportRun(models.Model):
     """One uploaded file: first its dry run, then, if applied, what it wrote."""

@@ -1,0 +1,31 @@
+"""What all pages that take files share: how many files a minute, and what a browser offers to choose."""
+
+from django.http import HttpRequest
+
+from masterdata.imports import files
+from sop_portal.lib import ratelimit
+
+WORKBOOKS = ".xlsx,.xlsb,.xlsm,.xls,.ods"
+TABLES = f"{WORKBOOKS},.csv,.txt,.tsv"
+UPLOADS = "10/m"
+
+
+def limit_uploads(request: HttpRequest) -> None:
+    """Count one upload of this person; reading a file may keep a process busy. Raises TooMany."""
+    ratelimit.limit(
+        request,
+        "upload",
+        str(request.user.pk),
+        UPLOADS,
+        "Several files were uploaded within a minute. Wait a moment, then upload the next one.",
+    )
+
+
+def filedrop(accept: str, hint: str) -> dict[str, object]:
+    """What `components/filedrop.html` needs to know about the files of a page."""
+    largest = files.largest()
+    return {
+        "accept": accept,
+        "max_bytes": largest,
+        "hint": f"{hint} At most {largest // files.MEGABYTE} MB.",
+    }
