@@ -14,8 +14,8 @@ from cycles.models import Cycle, Participant
 from forecasts.figures import HANDED_IN
 from forecasts.metrics import added, revenue
 from forecasts.models import Line
-from forecasts.services.moves import Problem, problems
 from forecasts.services.opening import LOOK_BACK, sold_since
+from forecasts.services.problems import Problem, problems
 from forecasts.services.writing import closed_sentence, require_input
 from forecasts.versus import Earlier, earlier_plans
 from masterdata.models import Actual, Customer

@@ -16,7 +16,7 @@ from forecasts.grid import REVENUE, next_total, shown_values
 from forecasts.models import Line
 from forecasts.reasons import Reason
 from forecasts.services import LineEdit, LineRef, problems, set_cells
-from forecasts.services.moves import Problem
+from forecasts.services.problems import Problem
 from forecasts.versus import Earlier, earlier_plans
 from masterdata.models import Customer
 from sop_portal.lib import periods

@@ -6,12 +6,12 @@ from forecasts.services.moves import (
     LineRef,
     adjust_lines,
     approve_lines,
-    problems,
     recall_lines,
     reject_lines,
     return_lines,
     submit_lines,
 )
+from forecasts.services.problems import problems
 from forecasts.services.values import LineEdit
 
 __all__ = [

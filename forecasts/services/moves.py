@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -15,9 +15,9 @@ from audit.services import Event, record_many
 from cycles.models import Cycle
 from forecasts.models import Line, QuantitySource, Snapshot
 from forecasts.reasons import Reason
-from forecasts.services.values import Change, LineEdit, apply_edit, check_edit, stale_lines
+from forecasts.services.problems import problems
+from forecasts.services.values import Change, LineEdit, already_there, apply_edit, check_edit, stale_lines
 from forecasts.services.writing import (
-    cell_label,
     closed_sentence,
     guard_speaks,
     line_label,
@@ -87,33 +87,14 @@ ADJUST = Act(
 ACTS = (SUBMIT, RECALL, APPROVE, REJECT, RETURN, ADJUST)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Why a cell keeps its line from being submitted."""
-
-    position: int
-    kind: Literal["blank", "price"]
-    sentence: str
-
-
-def problems(line: Line) -> list[Problem]:
-    """What keeps `line` from being submitted, in the order of its periods."""
-    found = []
-    for position, quantity in enumerate(line.quantity):
-        if quantity is None:
-            if position < line.cycle.mandatory:
-                found.append(
-                    Problem(position, "blank", f"{cell_label(line, position)} is blank; enter a quantity or 0.")
-                )
-        elif quantity > 0 and line.unit_price[position] is None:
-            found.append(Problem(position, "price", f"{cell_label(line, position)} has no price; enter one."))
-    return found
-
-
 def _read(
-    cycle_id: int, refs: Iterable[Any], scope: Any, by: Any
+    cycle_id: int, refs: Iterable[Any], scope: Any, by: Any, done: Callable[[Any, Line], bool]
 ) -> tuple[Cycle, list[tuple[int, Any, Line]], dt.datetime, dict[int, str]]:
-    """The lines of `refs` under lock with their positions; what is not in scope is refused by position."""
+    """The lines of `refs` under lock with their positions; what is not in scope is refused by position.
+
+    Lines for which the act is `done` are left out before anything else is asked: the answer to a first request may have
+    been lost, and its repetition is no refusal, even when the cycle has closed since.
+    """
     refs = list(refs)
     Cycle.objects.lock_shared(cycle_id)
     cycle, lines, now = lock_lines(scope, cycle_id, {ref.line_id for ref in refs})
@@ -130,7 +111,8 @@ def _read(
             refused[position] = f"{line_label(line)} is listed twice; send each line once."
         else:
             seen.add(line.pk)
-            found.append((position, ref, line))
+            if not done(ref, line):
+                found.append((position, ref, line))
     return cycle, found, now, refused
 
 
@@ -138,15 +120,11 @@ def _sort(
     act: Act,
     found: Sequence[tuple[int, Any, Line]],
     refused: dict[int, str],
-    *,
-    done: Callable[[Line], bool] = lambda line: False,
     check: Callable[[Line], str] = lambda line: "",
 ) -> list[tuple[Any, Line]]:
-    """The lines that really move. Those already moved by the same person are left; the rest must be allowed."""
+    """The lines that move; all of them must be allowed to."""
     moving, stale = [], []
     for position, ref, line in found:
-        if done(line):
-            continue
         if line.status not in act.before or not line.can_move_to(act.after):
             state = line.get_status_display().lower()
             refused[position] = f"{line_label(line)} is {state}, so you cannot {act.verb} it."
@@ -230,8 +208,13 @@ def submit_lines(
     Raises Conflict after the deadline or close, Refused with position -> sentence naming line and month.
     """
     reasons = reasons or {}
-    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.editable_by(by), by)
-    require_input(cycle, [line for _, _, line in found], now)
+
+    def done(ref: LineRef, line: Line) -> bool:
+        return line.status == Status.SUBMITTED and line.submitted_by_id == by.pk
+
+    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.editable_by(by), by, done)
+    if found or refused:
+        require_input(cycle, [line for _, _, line in found], now)
 
     def check(line: Line) -> str:
         if not line.live:
@@ -241,14 +224,7 @@ def submit_lines(
             sentences.append(f"{line_label(line)}: {sentence}")
         return " ".join(sentences)
 
-    moving = _sort(
-        SUBMIT,
-        found,
-        refused,
-        done=lambda line: line.status == Status.SUBMITTED and line.submitted_by_id == by.pk,
-        check=check,
-    )
-    lines = [line for _, line in moving]
+    lines = [line for _, line in _sort(SUBMIT, found, refused, check)]
     given = {line.pk: str(reasons[line.pk]) for line in lines if line.pk in reasons}
     told: dict[str, Any] = {"change_reason": _by_line(given, "change_reason")} if given else {}
     return _write(
@@ -281,16 +257,25 @@ def _by_line(texts: Mapping[int, str], column: str) -> Coalesce:
 
 @transaction.atomic
 def recall_lines(cycle_id: int, refs: Iterable[LineRef], *, by: Any) -> list[Line]:
-    """Take back lines that `by` submitted and nobody decided, while input is open."""
-    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.editable_by(by), by)
-    require_input(cycle, [line for _, _, line in found], now)
+    """Take back lines that `by` submitted and nobody decided, while input is open.
+
+    A draft that changed since it was seen and that nobody gave back was taken back before, and is left as it is.
+    """
+
+    def done(ref: LineRef, line: Line) -> bool:
+        taken_back = line.submitted_by_id is None and line.decided_by_id is None
+        return line.status == Status.DRAFT and taken_back and ref.revision < line.revision
+
+    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.editable_by(by), by, done)
+    if found or refused:
+        require_input(cycle, [line for _, _, line in found], now)
 
     def check(line: Line) -> str:
         if line.submitted_by_id != by.pk:
             return f"{line_label(line)} was submitted by somebody else, who alone can recall it."
         return ""
 
-    moving = _sort(RECALL, found, refused, check=check)
+    moving = _sort(RECALL, found, refused, check)
     return _write(RECALL, [line for _, line in moving], by=by, now=now, submitted_by=None, submitted_at=None)
 
 
@@ -316,15 +301,14 @@ def _require_state(cycle: Cycle, act: Act) -> None:
 
 def _decide(act: Act, cycle_id: int, refs: Iterable[LineRef], *, by: Any, comment: str) -> list[Line]:
     """Approve, reject or return: somebody else's lines, in the state of the cycle that the act asks for."""
-    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.decidable_by(by), by)
-    _require_state(cycle, act)
-    moving = _sort(
-        act,
-        found,
-        refused,
-        done=lambda line: line.status == act.after and line.decided_by_id == by.pk,
-        check=lambda line: _not_own(line, by),
-    )
+
+    def done(ref: LineRef, line: Line) -> bool:
+        return line.status == act.after and line.decided_by_id == by.pk
+
+    cycle, found, now, refused = _read(cycle_id, refs, Line.objects.decidable_by(by), by, done)
+    if found or refused:
+        _require_state(cycle, act)
+    moving = _sort(act, found, refused, lambda line: _not_own(line, by))
     return _write(
         act,
         [line for _, line in moving],
@@ -364,8 +348,14 @@ def adjust_lines(cycle_id: int, adjustments: Sequence[Adjustment], *, by: Any, r
     Allowed for submitted, approved and missed lines, also for those `by` edited: the reason stands for it.
     """
     reason = _comment(reason, required="Say why you adjust; the rep reads it beside the line.")
-    cycle, found, now, refused = _read(cycle_id, adjustments, Line.objects.decidable_by(by), by)
-    _require_state(cycle, ADJUST)
+
+    def done(wanted: Adjustment, line: Line) -> bool:
+        same = line.status == ADJUST.after and line.decided_by_id == by.pk and line.decision_comment == reason
+        return same and already_there(line, LineEdit(line.pk, 0, wanted.quantity, wanted.unit_price), by)
+
+    cycle, found, now, refused = _read(cycle_id, adjustments, Line.objects.decidable_by(by), by, done)
+    if found or refused:
+        _require_state(cycle, ADJUST)
     moving = _sort(ADJUST, found, refused)
     bad_cells: list[dict[str, Any]] = []
     changes: dict[int, dict[str, Any]] = {}

@@ -170,7 +170,10 @@ def decide(request: HttpRequest) -> HttpResponse:
         # The page keeps its filters although its address is another one now.
         request.GET = QueryDict(_kept(query))  # type: ignore[assignment]
         return _page(request, query, refusal, sentence)
-    messages.success(request, f"{number} line{'' if number == 1 else 's'} {word}.")
+    if number:
+        messages.success(request, f"{number} line{'' if number == 1 else 's'} {word}.")
+    else:
+        messages.info(request, f"Nothing was left to decide: you {word} these lines before.")
     if line_id is not None:
         return redirect("forecasts:line", line_id)
     return _to_list(query)

@@ -72,9 +72,11 @@ def recall(request: HttpRequest, cycle_pk: int) -> HttpResponse:
     """Take back submitted lines that nobody decided, then show where they can be typed in again."""
     cycle = get_object_or_404(Cycle.objects.visible_to(request.user), pk=cycle_pk)
     moved = recall_lines(cycle.pk, line_refs(request.POST.getlist("line")), by=request.user)
-    messages.success(
-        request, _said(len(moved), "recalled") + " You can change them again; submit them when you are done."
-    )
+    if moved:
+        told = _said(len(moved), "recalled")
+        messages.success(request, f"{told} You can change them again; submit them when you are done.")
+    else:
+        messages.info(request, "Nothing was left to recall.")
     customer = whole_number(request.POST.get("customer", ""), MAX_ID)
     if customer is not None:
         return HttpResponseRedirect(reverse("forecasts:grid", args=[cycle.pk, customer]))

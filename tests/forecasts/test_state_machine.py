@@ -305,12 +305,13 @@ class Portal(RuleBasedStateMachine):
         theirs = None if self.mine(who, line) else self.foreign(who)
         if theirs is NotAllowed:
             expected = NotAllowed
+        elif done and not theirs:
+            # A repeated request is no refusal, whatever happened to the cycle since.
+            expected = None
         elif self.cycle.status not in self.when:
             expected = Conflict
         elif theirs:
             expected = theirs
-        elif done:
-            expected = None
         elif not allowed:
             expected = Refused
         elif behind:
@@ -357,7 +358,8 @@ class Portal(RuleBasedStateMachine):
     def recall(self, number: int, who: str, behind: int) -> None:
         line = self.prepare(number, False, "open")
         self.sentence = line.submitted_by != who
-        if self.move(who, number, behind, line.status == SUBMITTED, False, services.recall_lines, "forecast_recalled"):
+        done = bool(behind) and line.status == DRAFT and line.submitted_by is None and line.decided_by is None
+        if self.move(who, number, behind, line.status == SUBMITTED, done, services.recall_lines, "forecast_recalled"):
             line.status, line.revision, line.submitted_by = DRAFT, line.revision + 1, None
 
     deciders = st.sampled_from(["manager", "manager", "manager", "admin", "rep0"])
@@ -399,11 +401,12 @@ class Portal(RuleBasedStateMachine):
         wanted = Adjustment(stored.pk, stored.revision - behind, dict(zip(months, after, strict=True)))
         allowed = line.status in (SUBMITTED, APPROVED, MISSED)
         self.sentence = value is None
+        done = line.status == APPROVED and line.decided_by == line.edited_by == who and after == line.quantity
 
         def act(cycle_id: int, refs: list[LineRef], by: Any) -> None:
             services.adjust_lines(cycle_id, [wanted], by=by, reason=COMMENT)
 
-        if self.move(who, number, behind, allowed, False, act, "forecast_adjusted"):
+        if self.move(who, number, behind, allowed, done, act, "forecast_adjusted"):
             line.quantity, line.status, line.revision = after, APPROVED, line.revision + 1
             line.edited_by = line.decided_by = who
 
