@@ -37,7 +37,7 @@ NAMED = {
         "deactivated",
         "activated",
     ),
-    "cycle": ("opened", "closed", "archived"),
+    "cycle": ("opened", "closed", "archived", "prices_left"),
     "forecast": ("submitted", "recalled", "approved", "rejected", "returned", "adjusted"),
 }
 OTHERS = ("excel_imported", "import_undone", "report_downloaded", "access_denied")

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from cycles import outlook, services, standing
 from cycles.forms import CycleForm, ReasonForm
 from cycles.models import Cycle, Participant
+from masterdata.notices import notices
 from sop_portal.accounts.formats import zone_name
 from sop_portal.conf.registry import find
 from sop_portal.lib import htmx
@@ -78,6 +79,7 @@ def cycle_detail(request: HttpRequest, pk: int) -> HttpResponse:
             "is_past": cycle.closes_at is not None and cycle.closes_at <= portal_now(),
             "zone": services.business_zone().key,
             "may_move": request.user.has_perm("cycles.move_cycle"),
+            "notices": notices(request.user) if cycle.is_open else [],
         },
     )
 

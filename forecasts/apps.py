@@ -10,7 +10,7 @@ class ForecastsConfig(AppConfig):
         from audit.history import open_to_readers
         from audit.tracking import exempt, track
         from forecasts import receivers  # noqa: F401  connects itself
-        from forecasts.models import Line, PriceSource, QuantitySource, Snapshot
+        from forecasts.models import KeptPrice, Line, PriceSource, QuantitySource, Snapshot
 
         track(
             Line,
@@ -25,5 +25,6 @@ class ForecastsConfig(AppConfig):
         exempt(
             Snapshot, why="append-only copies of lines, immutable in the database; the move that makes one is audited"
         )
+        exempt(KeptPrice, why="which prices were left as they are; the decision is recorded on the cycle")
         # No field of a line tells a cost.
         open_to_readers("forecast", Line)

@@ -18,6 +18,7 @@ from cycles.models import HORIZON, Cycle
 from forecasts.reasons import Reason
 from masterdata.models import Customer, Delegation, Product
 from masterdata.models.customers import served_by
+from masterdata.prices import OF_CUSTOMER, OF_LIST, OF_NOBODY
 from sop_portal.lib import periods
 from sop_portal.lib.numbers import MAX_QUANTITY as MAX_QUANTITY
 from sop_portal.lib.risk import DEFAULT_RISK_CLASS, RISK_CLASSES
@@ -26,7 +27,7 @@ from sop_portal.lib.text import NameField, NoteField
 MAX_PRICE = Decimal("9999999999.9999")
 
 # Provenance is one letter per period, so that a line's sixteen stay sixteen bytes.
-NONE = "-"
+NONE = OF_NOBODY
 
 
 class QuantitySource(models.TextChoices):
@@ -43,8 +44,8 @@ class QuantitySource(models.TextChoices):
 class PriceSource(models.TextChoices):
     """Where a price came from; kept apart from the quantity's."""
 
-    CUSTOMER = "m", "customer"
-    LIST = "p", "list"
+    CUSTOMER = OF_CUSTOMER, "customer"
+    LIST = OF_LIST, "list"
     CARRIED = "c", "carried"
     ENTERED = "e", "entered"
     UPLOADED = "u", "uploaded"
@@ -284,6 +285,21 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_event_display()} {self.at:%Y-%m-%d %H:%M}"
+
+
+class KeptPrice(models.Model):
+    """What an admin decided against: the prices in force that a line was not to take over. They are offered again as
+    soon as they change."""
+
+    line = models.OneToOneField(Line, on_delete=models.CASCADE, related_name="kept_price")
+    in_force = _numbers(14, 4)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    objects = TrackedQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.line} keeps its prices"
 
 
 def cell_position(cycle: Cycle, period: dt.date) -> int | None:

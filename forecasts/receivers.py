@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.dispatch import receiver
+from django.urls import reverse
 
 from cycles.models import Cycle
 from cycles.signals import cycle_moved, standing_asked, undecided_asked
@@ -12,8 +13,10 @@ from cycles.standing import Counts, Undecided
 from forecasts import ahead, progress
 from forecasts.services.opening import close_lines, publish_lines, seed_lines
 from forecasts.services.ownership import move_lines, would_move
+from forecasts.services.prices import may_take, offer
 from masterdata.ahead import Plan
-from masterdata.signals import assignment_asked, customers_assigned, plan_asked
+from masterdata.notices import Notice
+from masterdata.signals import assignment_asked, customers_assigned, notices_asked, plan_asked
 
 
 @receiver(cycle_moved, dispatch_uid="forecasts.follow_cycle")
@@ -34,6 +37,15 @@ def follow_customers(sender: Any, customer_ids: Sequence[int], rep: Any, **kwarg
 def answer_assignment(sender: Any, customer_ids: Sequence[int], **kwargs: Any) -> str:
     """Which lines would go with these customers."""
     return would_move(customer_ids)
+
+
+@receiver(notices_asked, dispatch_uid="forecasts.notices")
+def answer_notices(sender: Any, user: Any, **kwargs: Any) -> list[Notice]:
+    """Whether lines of the open cycle have prices that changed since."""
+    cycle = Cycle.objects.open().first() if may_take(user) else None
+    if cycle is None or not (found := offer(cycle)):
+        return []
+    return [Notice(found.sentence, "Update or leave them", reverse("forecasts:prices", args=[cycle.pk]))]
 
 
 @receiver(standing_asked, dispatch_uid="forecasts.standing")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from forecasts.views import consolidated, grid, legacy, line, review, submit
+from forecasts.views import consolidated, grid, legacy, line, prices, review, submit
 
 app_name = "forecasts"
 
@@ -18,6 +18,7 @@ urlpatterns = [
     path("lines/<int:pk>/", line.line_detail, name="line"),
     path("lines/<int:pk>/adjust/", line.adjust, name="adjust"),
     path("cycles/<int:pk>/consolidated/", consolidated.consolidated, name="consolidated"),
+    path("cycles/<int:pk>/prices/", prices.prices, name="prices"),
     path("imports/legacy/", legacy.legacy_upload, name="legacy_upload"),
     path("imports/legacy/<int:pk>/", legacy.legacy_run, name="legacy_run"),
 ]

@@ -19,6 +19,7 @@ from cycles.services import business_zone
 from forecasts import progress, queue
 from forecasts.models import Line
 from masterdata.models import ImportRun
+from masterdata.notices import notices
 from sop_portal import conf
 from sop_portal.accounts import formats
 from sop_portal.first_steps import first_steps
@@ -128,6 +129,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if user.has_perm("cycles.move_cycle"):
         context["steps"] = first_steps(user)
         context["moves"] = [] if context["steps"] else _moves(user, open_cycle)
+        context["notices"] = notices(user)
     if user.has_perm("masterdata.import_data") and not context.get("steps"):
         context["imports"] = ImportRun.objects.visible_to(user).select_related("uploaded_by")[:IMPORTS]
     context["headline"], context["subline"] = _headline(context)

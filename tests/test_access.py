@@ -84,6 +84,7 @@ GET: dict[str, tuple[int, ...]] = {
     "forecasts:line": IN_SCOPE,
     "forecasts:adjust": (SIGN_IN, NO, GONE, CLASH, GONE, NO, CLASH),
     "forecasts:consolidated": SIGNED_IN,
+    "forecasts:prices": ADMINS,
     "forecasts:legacy_upload": ADMINS,
     "forecasts:legacy_run": (SIGN_IN, *(NO,) * 5, GONE),
 }

@@ -15,6 +15,7 @@ from forecasts.models import MAX_QUANTITY, NONE, Line, PriceSource, Snapshot
 from forecasts.plan import PLAN_CELLS, plan_parameters
 from forecasts.services.writing import past_the_guard, snapshot_cycle
 from masterdata.models import Actual, CustomerSuccession, ProductSuccession
+from masterdata.prices import ORIGIN_OF_MONTHS, PRICE_JOINS, PRICE_OF_MONTHS, PRICE_TABLES
 from sop_portal.lib import periods
 
 # Prices that are carried over; the letters of the others, which the next cycle works out anew.
@@ -52,9 +53,6 @@ _HEIRS = """
 #   of replaced products and customers count for the end of their chain, and only there; of several in one cycle the
 #   pair's own comes first, then one of the same product, and the others (`beside`) are added to it.
 # - Arrays shift by the months between the two cycles; the tail stays blank until a baseline fills it.
-# - The price of a period is the latest one on or before it. Most entries have one price for the whole horizon, which is
-#   one lookup; only those whose price changes within it are spread over months: a price holds from position `since` up
-#   to `until`, one that starts within a month from the next one on.
 _SEED = f"""
 WITH customer_heir AS MATERIALIZED (
     SELECT * FROM unnest(%(customers)s::bigint[], %(customer_heirs)s::bigint[]) AS heir(origin_id, heir_id)
@@ -110,24 +108,7 @@ WITH customer_heir AS MATERIALIZED (
       JOIN masterdata_customer AS customer ON customer.id = entry.customer_id AND customer.is_active
       JOIN accounts_user AS rep ON rep.id = customer.sales_rep_id AND rep.is_active
      WHERE entry.is_active
-), first_price AS MATERIALIZED (
-    SELECT DISTINCT ON (entry_id) entry_id, unit_price
-      FROM masterdata_price WHERE valid_from <= %(first)s ORDER BY entry_id, valid_from DESC
-), price_range AS MATERIALIZED (
-    SELECT entry_id, unit_price, since, lead(since, 1, 16) OVER (PARTITION BY entry_id ORDER BY valid_from) AS until
-      FROM (SELECT entry_id, unit_price, valid_from,
-                   greatest(0, (extract(year FROM valid_from) - extract(year FROM %(first)s::date)) * 12
-                               + extract(month FROM valid_from) - extract(month FROM %(first)s::date)
-                               + (extract(day FROM valid_from) > 1)::int)::int AS since
-              FROM masterdata_price
-             WHERE valid_from <= %(last)s AND entry_id IN (
-                   SELECT entry_id FROM masterdata_price WHERE valid_from > %(first)s AND valid_from <= %(last)s)
-           ) AS dated
-), monthly_price AS MATERIALIZED (
-    SELECT entry_id, array_fill(NULL::numeric, ARRAY[min(n)]) || array_agg(unit_price ORDER BY n) AS prices
-      FROM price_range CROSS JOIN LATERAL generate_series(since, until - 1) AS n
-     GROUP BY entry_id
-), sold AS MATERIALIZED (
+), {PRICE_TABLES}, sold AS MATERIALIZED (
     SELECT DISTINCT counts.customer_id, counts.product_id
       FROM (SELECT DISTINCT customer_id, product_id FROM masterdata_actual
              WHERE period >= %(sold_since)s AND quantity > 0) AS line
@@ -142,26 +123,15 @@ WITH customer_heir AS MATERIALIZED (
            CASE WHEN source.customer_id IS NULL THEN array_fill(NULL::numeric, ARRAY[16])
                 ELSE source.quantity[1 + source.moved:16] || array_fill(NULL::numeric, ARRAY[source.moved])
            END AS quantity,
-           CASE WHEN monthly_price.entry_id IS NULL
-                THEN array_fill(coalesce(first_price.unit_price, entry.list_price), ARRAY[16])
-                ELSE (SELECT array_agg(coalesce(p, entry.list_price) ORDER BY n)
-                        FROM unnest(monthly_price.prices) WITH ORDINALITY AS u(p, n))
-           END AS price,
-           CASE WHEN monthly_price.entry_id IS NULL
-                THEN repeat(CASE WHEN first_price.unit_price IS NOT NULL THEN 'm'
-                                 WHEN entry.list_price IS NOT NULL THEN 'p' ELSE '-' END, 16)
-                ELSE (SELECT string_agg(CASE WHEN p IS NOT NULL THEN 'm'
-                                             WHEN entry.list_price IS NOT NULL THEN 'p' ELSE '-' END, '' ORDER BY n)
-                        FROM unnest(monthly_price.prices) WITH ORDINALITY AS u(p, n))
-           END AS price_source,
+           {PRICE_OF_MONTHS} AS price,
+           {ORIGIN_OF_MONTHS} AS price_source,
            source.unit_price AS old_price,
            -- Only a price a person gave is carried, and it stays a carried one; the other letters become blanks.
            translate(coalesce(substr(source.price_source, 1 + source.moved), ''), %(derived)s, %(blanks)s) AS given_price,
            sold.customer_id IS NOT NULL OR coalesce(0 < ANY (source.quantity[1 + source.moved:16]), false) AS live
       FROM entry
       LEFT JOIN source USING (customer_id, product_id)
-      LEFT JOIN first_price ON first_price.entry_id = entry.id
-      LEFT JOIN monthly_price ON monthly_price.entry_id = entry.id
+      {PRICE_JOINS}
       LEFT JOIN sold USING (customer_id, product_id)
 )
 INSERT INTO forecasts_line (

@@ -6,7 +6,8 @@ from typing import Any, Self
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from audit.models import TrackedQuerySet
 from masterdata.models.catalogue import Product
@@ -29,6 +30,17 @@ class MatrixQuerySet(TrackedQuerySet):
     def visible_to(self, user: Any) -> Self:
         """Entries of the customers `user` may read."""
         return self.filter(customer__in=Customer.objects.visible_to(user))
+
+    def in_use(self) -> Self:
+        """Active entries of active products and customers."""
+        return self.filter(is_active=True, product__is_active=True, customer__is_active=True)
+
+    def with_price(self, day: dt.date) -> Self:
+        """Annotates `price`, which holds on `day`, and `own_price`, None when it is the product's list price."""
+        own = Price.objects.filter(entry=OuterRef("pk"), valid_from__lte=day).order_by("-valid_from")
+        return self.annotate(
+            own_price=Subquery(own.values("unit_price")[:1]), price=Coalesce("own_price", "product__list_price")
+        )
 
 
 class MatrixEntry(models.Model):
