@@ -21,7 +21,7 @@ from sop_portal.lib.paging import pager
 
 State = ImportRun.State
 PROBLEMS_PER_PAGE = 100
-SHOWN = 100
+SHOWN, AT_FIRST = 100, 20
 # What control totals add up besides rows.
 SUMS = ("quantity", "amount", "cost")
 
@@ -130,6 +130,7 @@ def _page(
     else:
         may_reread = State.QUEUED in ImportRun.MOVES[State(run.state)] and bool(run.stored_as)
         page = Paginator(run.problems.all(), PROBLEMS_PER_PAGE).get_page(request.GET.get("page"))
+        changed = sample(run, kind, "changed")
         context |= {
             "good": run.rows_read - run.rows_refused,
             "to_write": run.rows_created + run.rows_updated,
@@ -141,7 +142,9 @@ def _page(
                 for entity, counts in run.control_totals.get("tallies", {}).items()
             ],
             "totals": totals_table(run),
-            "changed": sample(run, kind, "changed"),
+            "changed": changed,
+            "changed_first": changed[:AT_FIRST],
+            "changed_rest": changed[AT_FIRST:],
             "new": sample(run, kind, "new"),
             "problems": page,
             "problem_count": run.control_totals.get("problems", 0),
@@ -158,7 +161,8 @@ def finding(run: ImportRun, kind: Kind) -> str:
     written = run.rows_created + run.rows_updated
     if run.state == State.CHECKED:
         if run.rows_refused:
-            return f"{_rows(run.rows_refused)} of {run.rows_read:,} in {run.file_name} cannot be imported as they are"
+            they_are = "it is" if run.rows_refused == 1 else "they are"
+            return f"{_rows(run.rows_refused)} of {run.rows_read:,} in {run.file_name} cannot be imported as {they_are}"
         if not written:
             return f"Nothing new in {run.file_name}"
         return f"{run.file_name} would write {written:,} of its {run.rows_read:,} {kind.row_words}"
