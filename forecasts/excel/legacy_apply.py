@@ -231,14 +231,18 @@ class _Application:
 
 
 def _changed(changed: Sequence[ChangedLine]) -> Iterator[Warning]:
-    """What happens to lines that an earlier import wrote otherwise: label, cells, cases before and after."""
-    for label, cells, before, after in changed:
+    """What happens to lines that an earlier import wrote otherwise: label, cells, cases before and after, new owner."""
+    for label, cells, before, after, owner in changed:
         figures = f"{before.normalize():,f} cases become {after.normalize():,f}" if before != after else "same total"
-        yield Warning(
-            "line_changed", label, "",
+        otherwise = (
             f"An earlier import wrote this line otherwise: {cells} {'value changes' if cells == 1 else 'values change'}, "
-            f"{figures}.",
-        )  # fmt: skip
+            f"{figures}."
+        )
+        adopted = f"It belonged to nobody and belongs to {owner} from now on."
+        if cells or not owner:
+            yield Warning("line_changed", label, "", f"{otherwise} {adopted}" if owner else otherwise)
+        else:
+            yield Warning("line_changed", label, "", adopted)
 
 
 def price_steps(sheet: CustomerSheet, item: Item) -> list[tuple[dt.date, Decimal]]:

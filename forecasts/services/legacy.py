@@ -35,12 +35,16 @@ class PlanRow:
 
 
 class ChangedLine(NamedTuple):
-    """A line that was there with other values: how many of them changed, and its quantities added up."""
+    """A line that was there otherwise: how many values changed, its quantities added up, and who owns it from now on.
+
+    `owner` is "" for a line that had one before.
+    """
 
     label: str
     values: int
     before: Decimal
     after: Decimal
+    owner: str
 
 
 class Written(NamedTuple):
@@ -53,6 +57,7 @@ class Written(NamedTuple):
 def write_plan(cycle: Cycle, rows: Sequence[PlanRow], *, by: Any, now: dt.datetime) -> Written:
     """Write the lines of an old plan, submitted as they are; lines with the same cells are left.
 
+    A line that belonged to nobody gets the owner of its row; one that has an owner keeps it.
     Must run in a transaction that holds the import lock.
     """
     tally = Tally()
@@ -71,14 +76,20 @@ def write_plan(cycle: Cycle, rows: Sequence[PlanRow], *, by: Any, now: dt.dateti
         line = known.get((row.customer.pk, row.product.pk))
         risk, is_default = _risk(row)
         if line is None:
-            fresh.append(_new_line(cycle, row, row.owner or row.customer.sales_rep, risk, is_default, now))
+            fresh.append(_new_line(cycle, row, _owner(row), risk, is_default, now))
             continue
         changes = _differences(line, row, risk)
+        values = len(changes)
+        adopted = _owner(row) if line.owner_id is None else None
+        if adopted is not None:
+            line.owner = adopted
+            changes["owner"] = (None, f"{adopted} (#{adopted.pk})")
         chosen_now = line.risk_is_default and not is_default
         if not changes and not chosen_now:
             tally.unchanged += 1
             continue
-        told.append(ChangedLine(line_label(line), len(changes), _total(line.quantity), _total(row.quantity)))
+        sums = _total(line.quantity), _total(row.quantity)
+        told.append(ChangedLine(line_label(line), values, *sums, owner=str(adopted or "")))
         line.quantity, line.unit_price = list(row.quantity), list(row.unit_price)
         line.quantity_source, line.price_source = _sources(row)
         line.risk_class, line.risk_is_default = risk, is_default
@@ -96,12 +107,27 @@ def write_plan(cycle: Cycle, rows: Sequence[PlanRow], *, by: Any, now: dt.dateti
     with past_the_guard():
         Line.objects.all().untracked().bulk_create(fresh, batch_size=BATCH)
         if changed:
+            _write_owners(changed)
             write_cells(changed, by=by, now=now)
     events.extend(_created(line) for line in fresh)
     take_snapshots([line.pk for line in (*fresh, *changed)], Snapshot.Event.SUBMIT, by=by, now=now)
     record_many(events)
     tally.created, tally.updated = len(fresh), len(changed)
     return Written(tally, told)
+
+
+def _owner(row: PlanRow) -> Any:
+    return row.owner or row.customer.sales_rep
+
+
+def _write_owners(lines: Sequence[Line]) -> None:
+    """Give the lines the owners they have been given; before their snapshots are taken, to which the credit goes."""
+    owners: dict[int, list[int]] = {}
+    for line in lines:
+        if line.owner_id is not None:
+            owners.setdefault(line.owner_id, []).append(line.pk)
+    for owner, pks in owners.items():
+        Line.objects.filter(pk__in=pks, owner=None).untracked().update(owner=owner)
 
 
 def _total(quantity: Sequence[Decimal | None]) -> Decimal:
