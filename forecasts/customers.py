@@ -136,7 +136,7 @@ def _fill(shares: dict[int, CustomerShare], lines: Any) -> None:
 def _whole(lines: Any) -> dict[str, Any]:
     """The sums over everything the filters leave, never over a page."""
     whole: dict[str, Any] = lines.order_by().aggregate(**_COUNTS)
-    return whole
+    return whole | {"to_submit": whole["ready"] - whole["submitted"]}
 
 
 def _pager(kept: QueryDict, page: int, pages: int, count: int) -> dict[str, str]:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from forecasts import grid as grids
 from forecasts.grid import PRICE, QUANTITY, REVENUE, Grid, Row
-from forecasts.grid_totals import MONEY, Total, totals
+from forecasts.grid_totals import MONEY, UNIT, WEIGHT, Total, totals
 from forecasts.models import NONE, Line
 from masterdata.models.customers import RISK_LABELS
 from sop_portal.accounts import formats
@@ -165,12 +165,12 @@ def _sums(total: Total, show: str) -> list[SafeString]:
     """The months of a row of sums. An average of prices says no more with four decimals than with two."""
     if show == PRICE:
         return [number(value and round(value, 2), show) for value in total.cells]
-    return [number(value, REVENUE if total.kind == MONEY else show) for value in total.cells]
+    return [number(value, show if total.kind == UNIT else REVENUE) for value in total.cells]
 
 
 def _side(total: Total, show: str) -> str:
     """How the figures before the months of a row of sums are written."""
-    return REVENUE if total.kind == MONEY else QUANTITY if show == PRICE else show
+    return REVENUE if total.kind in (MONEY, WEIGHT) else QUANTITY if show == PRICE else show
 
 
 def _head(grid: Grid) -> SafeString:

@@ -427,11 +427,11 @@ def test_sums_that_follow_the_typing_are_those_of_the_server(portal):
     page.keyboard.press("Enter")
     rows, told = kept_as_typed()
     # 1,234.56 x 2.5 + 100 x 0.3333 kg; 1,234.56 x 10.55 + 100 x 4 + 7 x 100.
-    assert [(*row[:2], row[4]) for row in rows] == [("weight", "kg", "3,119.73"), ("money", "", "14,125")]
+    assert [(*row[:2], row[4]) for row in rows] == [("weight", "kg", "3,120"), ("money", "", "14,125")]
     assert told == "The total in kg is without Garlic 2, whose weight is not known."
     page.locator("tr.g-row", has_text="Garlic 0").locator("td.c").nth(2).click()
     page.keyboard.type("0")
     page.keyboard.press("Enter")
     rows, _ = kept_as_typed()
     # In April only 100 cases of 0.3333 kg are left of what weighs something.
-    assert rows[0][6] == "33.33"
+    assert rows[0][6] == "33"

@@ -385,6 +385,23 @@ def test_list_counts_and_adds_up_each_customer(folded):
     assert "2 products without forecast" in row
 
 
+def test_list_says_how_much_is_left_to_submit():
+    line = factories.make_line()
+    for name in ("Birch", "Cedar"):
+        entry = factories.make_entry(factories.make_customer(sales_rep=line.owner, name=name))
+        factories.make_actual(entry, dt.date(2026, 12, 1))
+    cycle = next_cycle(line)
+    client, lines = client_of(line.owner), list(Line.objects.filter(cycle=cycle))
+    assert "Three customers to forecast" in client.get("/forecast/").content.decode()
+    for each in lines:
+        factories.answer(each, 5)
+    for heading, handed_in in zip(("Three lines are", "Two lines are", "One line is"), lines, strict=True):
+        assert f"{heading} ready to submit" in client.get("/forecast/").content.decode()
+        with acting(line.owner, source="web"):
+            services.submit_lines(cycle.pk, [factories.ref(handed_in)], by=line.owner)
+    assert "Everything is submitted" in client.get("/forecast/").content.decode()
+
+
 def test_admin_narrows_the_list_to_a_rep():
     line = factories.make_line()
     admin = client_of(factories.make_user("admin"))

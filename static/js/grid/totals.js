@@ -152,7 +152,7 @@ const plain = { cell: amount, before: (line) => line.base, places: 2 };
 const weight = {
   cell: (line, n) => amount(line, n) * line.weight,
   before: (line) => (line.base === null ? null : line.base * line.weight),
-  places: 2,
+  places: 0,
 };
 const money = { cell: (line, n) => amount(line, n) * Number(line.other[n] ?? 0), before: (line) => line.worth, places: 0 };
 
