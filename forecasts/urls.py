@@ -21,4 +21,5 @@ urlpatterns = [
     path("cycles/<int:pk>/prices/", prices.prices, name="prices"),
     path("imports/legacy/", legacy.legacy_upload, name="legacy_upload"),
     path("imports/legacy/<int:pk>/", legacy.legacy_run, name="legacy_run"),
+    path("imports/legacy/<int:pk>/names/", legacy.legacy_names, name="legacy_names"),
 ]

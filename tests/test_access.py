@@ -87,6 +87,7 @@ GET: dict[str, tuple[int, ...]] = {
     "forecasts:prices": ADMINS,
     "forecasts:legacy_upload": ADMINS,
     "forecasts:legacy_run": (SIGN_IN, *(NO,) * 5, GONE),
+    "forecasts:legacy_names": (SIGN_IN, *(NO,) * 5, GONE),
 }
 
 
@@ -119,6 +120,7 @@ class World:
             "forecasts:legacy_run": {"pk": 999_999},
             "masterdata:import_start": {"kind": "actuals"},
             "masterdata:import_run": {"pk": 999_999},
+            "forecasts:legacy_names": {"pk": 999_999},
         }
         customer, product = {"pk": self.customer.pk}, {"pk": self.line.product_id}
         for view in ("customer", "customer_products", "customer_history"):

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
@@ -89,6 +90,7 @@ class _Application:
             self._warn(book, *book.all_warnings)
         self.reps = Reps(self.books, self.rep, self.choices)
         outcome.unknown_reps = self.reps.unknown
+        outcome.mapped_reps = [name for name, _ in self.reps.mapped.values()]
         owners = dict.fromkeys(str(rep) for rep in map(self.reps.of_book, self.books) if rep is not None)
         outcome.owner = ", ".join(owners)
         plans = self._plans()
@@ -141,14 +143,29 @@ class _Application:
             for customer in customers.made
         )
         outcome.tallies.update(customers.tallies)
+        self._open_names(names, customers)
+
+    def _open_names(self, names: Sequence[Name], customers: Customers) -> None:
+        """Names that somebody may decide about: those that are new, fit several, or were decided about before."""
         made = {customer.pk for customer in customers.made}
-        outcome.open_names = [
-            [name.key, name.text, name.role, name.file, name.sheet,
-             [customer.customer_id for customer in customers.ambiguous.get(name.key, [])]]
-            for name in {name.key: name for name in reversed(names)}.values()
-            if name.key in customers.ambiguous or name.key in self.choices.customers
-            or (name.key in customers.by_key and customers.by_key[name.key].pk in made)
-        ][::-1]  # fmt: skip
+        volumes: dict[str, Decimal] = {}
+        for name in names:
+            volumes[name.key] = volumes.get(name.key, Decimal(0)) + name.volume
+        told: dict[str, dict[str, Any]] = {}
+        for name in names:
+            customer = customers.by_key.get(name.key)
+            fits = [one.customer_id for one in customers.ambiguous.get(name.key, [])]
+            if fits or name.key in self.choices.customers or (customer is not None and customer.pk in made):
+                told.setdefault(name.key, {
+                    "key": name.key, "text": name.text, "role": name.role, "file": name.file if self.several else "",
+                    "sheet": name.sheet, "fits": fits, "volume": str(volumes[name.key]),
+                })  # fmt: skip
+        for key, text in self.budget_names.unknown.items():
+            if key in customers.unknown or (key in self.choices.customers and key not in told):
+                told.setdefault(key, {
+                    "key": key, "text": text, "role": "budget", "file": "", "sheet": "Budget", "fits": [], "volume": "0",
+                })  # fmt: skip
+        self.outcome.open_names = list(told.values())
 
     def _master_data(self, plans: Sequence[tuple[LegacyBook, CustomerSheet, Customer]]) -> None:
         outcome = self.outcome

@@ -197,6 +197,13 @@ class LegacyBook:
         """How many volume cells other than 0 were taken."""
         return sum(sheet.cells for sheet in self.sheets)
 
+    def compact(self) -> None:
+        """Forget the cells of items without volume and price: a run over many books keeps them all at once."""
+        for sheet in self.sheets:
+            for item in sheet.items:
+                if not (item.live or item.priced):
+                    item.volumes, item.prices = [], []
+
     @property
     def all_warnings(self) -> Iterable[Warning]:
         """The book's own warnings, then those of each sheet."""

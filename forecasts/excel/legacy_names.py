@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
 
@@ -32,6 +33,7 @@ class Name:
     rep: Any
     file: str
     sheet: str
+    volume: Decimal = Decimal(0)
     fallback: str = ""
 
     @property
@@ -82,13 +84,15 @@ def sheet_name(book: LegacyBook, sheet: CustomerSheet, reps: Reps) -> Name:
     """
     rep = reps.of_sheet(book, sheet)
     if sheet.role != "nameless":
-        return Name((alias_key(sheet.customer_name),), sheet.customer_name, sheet.role, rep, book.file, sheet.name)
+        return Name(
+            (alias_key(sheet.customer_name),), sheet.customer_name, sheet.role, rep, book.file, sheet.name, sheet.volume
+        )
     whose = [str(rep)] if rep is not None else []
     whose += [book.rep_name] if book.rep_name else []
     of_file = PurePath(book.file).stem or "workbook"
     texts = [f"{sheet.customer_name} ({name})" for name in whose or [of_file]]
     return Name(
-        tuple(dict.fromkeys(map(alias_key, texts))), texts[0], sheet.role, rep, book.file, sheet.name,
+        tuple(dict.fromkeys(map(alias_key, texts))), texts[0], sheet.role, rep, book.file, sheet.name, sheet.volume,
         fallback=alias_key(f"{sheet.customer_name} ({of_file})"),
     )  # fmt: skip
 

@@ -62,8 +62,9 @@ class Outcome:
     budget_amount: Decimal = ZERO
     unknown: list[str] = field(default_factory=list)
     unknown_reps: list[str] = field(default_factory=list)
-    # Names that somebody may decide about: key, text, role, file, sheet, IDs of customers they may stand for.
-    open_names: list[list[Any]] = field(default_factory=list)
+    mapped_reps: list[str] = field(default_factory=list)
+    # Names that somebody may decide about, as the form for them takes them.
+    open_names: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[Warning] = field(default_factory=list)
     tallies: dict[str, Tally] = field(default_factory=dict)
     by_period: dict[str, Decimal] = field(default_factory=dict)
@@ -75,6 +76,12 @@ class Outcome:
     def cycle_name(self) -> str:
         """The cycles that the plans go to."""
         return ", ".join(self.cycles.values())
+
+    @property
+    def prospects(self) -> int:
+        """How many prospects the plans are of."""
+        tally = self.tallies.get("prospects", Tally())
+        return tally.changed + tally.unchanged
 
     @property
     def changed(self) -> int:

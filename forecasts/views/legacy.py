@@ -1,4 +1,4 @@
-"""Importing an old planning workbook: upload, what was found, apply."""
+"""Importing old planning workbooks: upload, what was found, who is who, apply."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,15 +9,18 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from forecasts.excel.legacy_runs import apply_run, check_upload
-from forecasts.legacy_forms import LegacyUploadForm
-from masterdata.models import ImportRun
+from forecasts.excel.legacy_files import ENDINGS, MOST_FILES
+from forecasts.excel.legacy_runs import apply_run, check_uploads, choose_names
+from forecasts.legacy_forms import LegacyNamesForm, LegacyUploadForm
+from masterdata.models import Customer, ImportRun
 from sop_portal import conf
 from sop_portal.lib import periods, ratelimit
-from sop_portal.lib.errors import TooLarge
+from sop_portal.lib.errors import Refused, TooLarge
 
-ACCEPT = ".xlsx,.xlsb,.xlsm,.xls,.ods"
+ACCEPT = ",".join((*ENDINGS, ".zip"))
 UPLOADS = "10/m"
+# Findings of one kind that a page lists; the command prints all of them.
+MOST_LISTED = 500
 TALLIES = {
     "customers": "Customers",
     "prospects": "Prospects",
@@ -34,11 +37,11 @@ TALLIES = {
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("masterdata.import_data", raise_exception=True)
 def legacy_upload(request: HttpRequest) -> HttpResponse:
-    """Take a workbook, try it out and show what was found; nothing is written yet."""
+    """Take workbooks, try them out and show what was found; nothing is written yet."""
     form = LegacyUploadForm(request.POST or None, request.FILES or None)
     status = 200
     if request.method == "POST":
-        # Reading a workbook may keep a process busy for a minute.
+        # Reading workbooks may keep a process busy for a minute.
         ratelimit.limit(
             request,
             "upload",
@@ -47,11 +50,9 @@ def legacy_upload(request: HttpRequest) -> HttpResponse:
             "Several files were uploaded within a minute. Wait a moment, then upload the next one.",
         )
         if form.is_valid():
-            file = form.cleaned_data["file"]
             try:
-                run = check_upload(
-                    file.name,
-                    file.chunks(),
+                run = check_uploads(
+                    [(file.name or "", file.chunks()) for file in form.cleaned_data["file"]],
                     rep=form.cleaned_data["rep"],
                     by=request.user,
                     into_open=form.cleaned_data["into"] == "open",
@@ -67,7 +68,7 @@ def legacy_upload(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "forecasts/legacy_upload.html",
-        {"form": form, "accept": ACCEPT, "max_bytes": largest * 1024 * 1024, "largest": largest},
+        {"form": form, "accept": ACCEPT, "max_bytes": largest * 1024 * 1024, "largest": largest, "most": MOST_FILES},
         status=status,
     )
 
@@ -75,12 +76,10 @@ def legacy_upload(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("masterdata.import_data", raise_exception=True)
 def legacy_run(request: HttpRequest, pk: int) -> HttpResponse:
-    """What an uploaded workbook holds and what it would change, or changed; POST applies it."""
-    run = get_object_or_404(
-        ImportRun.objects.visible_to(request.user).select_related("uploaded_by"), pk=pk, kind=ImportRun.Kind.LEGACY
-    )
+    """What uploaded workbooks hold and what they would change, or changed; POST applies them."""
+    run = _run(request, pk)
     if request.method == "POST":
-        run = apply_run(run.pk, by=request.user)
+        run = apply_run(run.pk, by=request.user, leave_out_unread=request.POST.get("unread") == "leave_out")
         changed = run.control_totals["changed"]
         said = f"{changed:,} rows were written." if changed else "The file held nothing new; no row was changed."
         messages.success(request, said)
@@ -88,9 +87,45 @@ def legacy_run(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "forecasts/legacy_run.html", _described(run))
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("masterdata.import_data", raise_exception=True)
+def legacy_names(request: HttpRequest, pk: int) -> HttpResponse:
+    """Who is who in uploaded workbooks; POST tries them out again with what was decided."""
+    run = _run(request, pk)
+    if run.state != ImportRun.State.CHECKED:
+        return redirect("forecasts:legacy_run", pk=run.pk)
+    customers = list(
+        Customer.objects.visible_to(request.user).active().order_by("name").values_list("customer_id", "name")
+    )
+    form = LegacyNamesForm(request.POST if request.method == "POST" else None, run=run, customers=customers)
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                choose_names(run.pk, form.choices(), by=request.user)
+            except Refused as refusal:
+                form.add_error(None, refusal.detail)
+            else:
+                messages.success(request, "The workbooks were tried out again with what you decided.")
+                return redirect("forecasts:legacy_run", pk=run.pk)
+    return render(
+        request, "forecasts/legacy_names.html", {"run": run, "form": form, "customers": customers}, status=status
+    )
+
+
+def _run(request: HttpRequest, pk: int) -> ImportRun:
+    runs = ImportRun.objects.visible_to(request.user).select_related("uploaded_by", "applied_by")
+    return get_object_or_404(runs, pk=pk, kind=ImportRun.Kind.LEGACY)
+
+
 def _described(run: ImportRun) -> dict[str, Any]:
     totals = run.control_totals
     tallies = totals.get("tallies", {})
+    changes = [row for row in run.findings if row["code"] == "line_changed"]
+    left_out = [row for row in run.findings if not row["informative"]]
+    remarks = [row for row in run.findings if row["informative"] and row["code"] != "line_changed"]
+    files = totals.get("files", [])
     return {
         "run": run,
         "totals": totals,
@@ -98,6 +133,12 @@ def _described(run: ImportRun) -> dict[str, Any]:
         "refused": run.state == ImportRun.State.REFUSED,
         "checked": run.state == ImportRun.State.CHECKED,
         "tallies": [(label, *tallies[kind]) for kind, label in TALLIES.items() if kind in tallies],
+        "written": [
+            f"{created + updated:,} {label.lower()}"
+            for kind, label in TALLIES.items()
+            for created, updated, _ in [tallies.get(kind, (0, 0, 0))]
+            if created + updated
+        ],
         "budget_quantity": Decimal(totals.get("budget_quantity", 0)),
         "budget_amount": Decimal(totals.get("budget_amount", 0)),
         "budget_by_period": [
@@ -105,6 +146,19 @@ def _described(run: ImportRun) -> dict[str, Any]:
             for key, (quantity, amount) in totals.get("budget_by_period", {}).items()
         ],
         "by_period": [(periods.parse(key), Decimal(value)) for key, value in totals.get("by_period", {}).items()],
-        "left_out": [(row["place"], row["sentence"]) for row in run.findings if not row["informative"]],
-        "remarks": [(row["place"], row["sentence"]) for row in run.findings if row["informative"]],
+        "files": files if len(files) > 1 else [],
+        "new_names": [name for name in totals.get("open_names", []) if not name["fits"] and name["role"] != "budget"],
+        "waiting": [name for name in totals.get("open_names", []) if name["fits"] or name["role"] == "budget"],
+        **_listed("left_out", left_out),
+        **_listed("changes", changes),
+        **_listed("remarks", remarks),
+    }
+
+
+def _listed(name: str, findings: list[dict[str, Any]]) -> dict[str, Any]:
+    """The rows that a page shows of some findings, and how many there are."""
+    return {
+        name: [(row["place"], row["sentence"]) for row in findings[:MOST_LISTED]],
+        f"{name}_count": len(findings),
+        f"{name}_more": max(0, len(findings) - MOST_LISTED),
     }
