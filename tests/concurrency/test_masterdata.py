@@ -1,13 +1,26 @@
 """Two admins at once on master data: one effect, no circle, no pair twice."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError
 
+from audit.context import acting
 from audit.models import Entry
-from masterdata.models import Customer, MatrixEntry, Price, Product
-from masterdata.services import copy_matrix, replace
-from sop_portal.lib.errors import Refused
+from masterdata.models import Actual, Customer, MatrixEntry, Price, Product
+from masterdata.services import (
+    Change,
+    Terms,
+    Wanted,
+    change_prices,
+    copy_matrix,
+    preview,
+    remove,
+    replace,
+    set_matrix,
+)
+from sop_portal.lib.errors import Conflict, Refused, StaleRevision
 from tests.concurrency.test_races import acts_as, at_once, refusals
 from tests.factories import make_customer, make_entry, make_group, make_product, make_user
 
@@ -58,3 +71,48 @@ def test_two_matrices_copied_to_one_customer(admin):
     }
     assert found[left] == [1] and found[right] == [2] and found[shared] in ([1], [2])
     assert Entry.objects.filter(entity_type="matrix", action="matrix_created", source="web").count() == 3
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_price_change_sent_twice_at_once(turn, admin):
+    entries = [make_entry(make_customer(), price="10") for _ in range(3)]
+    change = Change(valid_from=DEC, percent=Decimal(10), customers=[entry.customer_id for entry in entries])
+    seen = preview(change, by=admin).fingerprint
+    answers = at_once(*[acts_as(admin, change_prices, change, seen=seen) for _ in range(3)])
+    assert refusals(answers) == []
+    assert list(Price.objects.filter(valid_from=DEC).values_list("unit_price", flat=True)) == [11] * 3
+    assert Entry.objects.filter(entity_type="price", source="web").count() == 3
+    assert sum(len(answer.written) for answer in answers) == 3
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_two_admins_save_one_customers_matrix(turn, admin):
+    """They saw the same page: one of them is told, nothing is lost and no pair made twice."""
+    customer, product = make_customer(), make_product()
+    wanted = [Wanted(product.pk, Terms(), Terms(True, Decimal(n), None, Decimal(n))) for n in (1, 2)]
+    acts = [acts_as(admin, set_matrix, customer.pk, [one], valid_from=DEC) for one in wanted]
+    (refusal,) = refusals(at_once(*acts))
+    assert isinstance(refusal, StaleRevision)
+    entry = MatrixEntry.objects.get()
+    assert entry.minimum_order_quantity == entry.prices.get().unit_price
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_customer_deleted_while_something_is_sold_to_them(turn, admin):
+    """Either the customer goes and the actual is refused, or it is there and the customer is kept."""
+    customer, product = make_customer(), make_product()
+
+    def sell():
+        with acting(admin, source="web"):
+            try:
+                Actual.objects.create(customer=customer, product=product, period=DEC, quantity=1, amount=1)
+            except IntegrityError:
+                return "refused"
+        return "sold"
+
+    sold, removed = at_once(sell, acts_as(admin, remove, Customer, [customer.pk]))
+    if sold == "sold" and Actual.objects.exists():
+        assert Customer.objects.filter(pk=customer.pk).exists()
+        assert isinstance(removed, Conflict) or list(removed.kept)
+    else:
+        assert not Customer.objects.filter(pk=customer.pk).exists() and removed.deleted
