@@ -81,7 +81,8 @@ class Amounts:
 class Grid:
     """The grid of one customer in one cycle. `closed_because` says why nothing can be typed, "" when it can.
 
-    several: whether the customer's lines, folded ones included, have several units of measure.
+    several: whether the customer's lines, folded ones included, have several units of measure. may_add: whether a
+    folded line that is not shown takes input; told only where no line that is shown does.
     """
 
     cycle: Cycle
@@ -96,6 +97,7 @@ class Grid:
     pages: int
     closed_because: str
     several: bool
+    may_add: bool = False
     recallable: list[Line] = field(default_factory=list)
 
     @property
@@ -104,7 +106,7 @@ class Grid:
 
     @property
     def can_edit(self) -> bool:
-        return any(row.editable for row in self.all_rows)
+        return self.may_add or any(row.editable for row in self.all_rows)
 
 
 def visible_customers(user: Any, cycle: Cycle) -> Any:
@@ -159,6 +161,10 @@ def load(
         shown = [row for row in live if row.line.pk in only]
         folded = everything.filter(live=False, pk__in=only)
     folded_rows = [_row(line, cycle, customer) for line in folded[:page_lines]]
+    hidden: list[Row] = []
+    if dormant_count and not any(row.editable for row in live + folded_rows):
+        # All folded lines of a customer are alike in this, so one tells of all.
+        hidden = [_row(line, cycle, customer) for line in everything.filter(live=False)[:1]]
     grid = Grid(
         cycle=cycle,
         customer=customer,
@@ -171,10 +177,11 @@ def load(
         several=several,
         page=page,
         pages=pages,
-        closed_because=_closed_because(user, cycle, live + folded_rows),
+        closed_because=_closed_because(user, cycle, live + folded_rows + hidden),
     )
     for row in grid.all_rows:
         row.editable = row.editable and not grid.closed_because
+    grid.may_add = any(row.editable for row in hidden) and not grid.closed_because
     if not grid.closed_because:
         grid.recallable = [
             row.line for row in live if row.line.status == Line.Status.SUBMITTED and row.line.submitted_by_id == user.pk

@@ -332,6 +332,15 @@ def test_prices_are_typed_in_their_own_view(page, book):
     page.keyboard.press("Enter")
     page.wait_for_selector(SAVED)
     assert book.line(book.entries[0]).unit_price[0] == Decimal("52.1250")
+    page.keyboard.press("Delete")
+    problem = "There is no price for January 2027; enter one"
+    page.locator(".grid-panel", has_text=f"{problem}.").wait_for()
+    page.wait_for_selector(SAVED)
+    page.get_by_role("link", name="Quantity").click()
+    page.wait_for_selector("td.cur")
+    # What needs something comes first.
+    cell(page, 0, 0).click()
+    page.locator(".grid-panel", has_text=f"{problem} in the price view.").wait_for()
 
 
 def test_link_to_a_cell_puts_the_cursor_there(page, book):

@@ -352,6 +352,25 @@ def test_submitted_line_is_read_only_and_can_be_recalled():
     assert f'value="{line.pk}:{line.revision}"' in page
 
 
+def test_a_folded_line_can_be_added_where_every_other_is_handed_in_or_none_is_live():
+    manager = factories.make_user("manager")
+    line = factories.make_line(factories.make_user("sales_rep", manager=manager))
+    spare = factories.make_entry(customer=line.customer)
+    only = factories.make_entry(factories.make_customer(sales_rep=line.owner, name="Only dormant"))
+    cycle = next_cycle(line)
+    handed_in = Line.objects.get(cycle=cycle, product=line.product)
+    factories.answer(handed_in, 5)
+    with acting(line.owner, source="web"):
+        services.submit_lines(cycle.pk, [factories.ref(handed_in)], by=line.owner)
+    for entry in (spare, only):
+        folded = Line.objects.get(cycle=cycle, product=entry.product, customer=entry.customer)
+        page = page_of(line.owner, folded)
+        assert "data-savestate" in page and "type to add one" in page and "Edit as a form" in page
+        read = page_of(manager, folded)
+        assert "data-savestate" not in read and "find one" in read
+        assert "You can read these lines but not change them." in read
+
+
 def test_rejected_line_comes_first_with_the_managers_words():
     line = factories.submit(factories.make_line())
     manager = factories.make_user("admin", full_name="Manager One")

@@ -71,7 +71,9 @@ function words([value, source], from, places, least, blank) {
 }
 
 function problem(kind, config, n) {
-  if (kind === "blank") return `${config.months[n]} must be answered; enter a quantity or 0.`;
-  if (kind === "price") return `There is no price for ${config.months[n]}; enter one in the price view.`;
+  const where = { blank: "quantity", price: "price" }[kind];
+  const there = where === config.show ? "" : ` in the ${where} view`;
+  if (kind === "blank") return `${config.months[n]} must be answered; enter a quantity or 0${there}.`;
+  if (kind === "price") return `There is no price for ${config.months[n]}; enter one${there}.`;
   return "";
 }
