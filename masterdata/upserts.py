@@ -24,6 +24,7 @@ from masterdata.models import (
     RepAlias,
     alias_key,
 )
+from masterdata.price_steps import CHANGED, NEW, price_steps
 from sop_portal.lib.text import normal
 
 # Advisory lock (class, 1): two imports at once would both create what the other is about to.
@@ -275,32 +276,31 @@ def ensure_entries(pairs: Iterable[tuple[int, int]]) -> tuple[dict[tuple[int, in
 
 def upsert_prices(wanted: Mapping[tuple[int, dt.date], Decimal]) -> Tally:
     """Prices by (matrix entry id, valid from). A price that already holds on that day is not written again."""
-    tally = Tally()
-    stored: dict[int, dict[dt.date, Price]] = {}
-    for price in Price.objects.filter(entry__in={entry for entry, _ in wanted}).order_by("entry_id", "valid_from"):
-        stored.setdefault(price.entry_id, {})[price.valid_from] = price
-    fresh, changed = [], []
-    for (entry, day), amount in sorted(wanted.items()):
-        prices = stored.setdefault(entry, {})
-        at_day = prices.get(day)
-        before = max((other for other in prices if other <= day), default=None)
-        if at_day is not None:
-            if at_day.unit_price == amount:
-                tally.unchanged += 1
-            else:
-                at_day.unit_price = amount
-                changed.append(at_day)
-        elif before is not None and prices[before].unit_price == amount:
-            tally.unchanged += 1
-        else:
-            price = Price(entry_id=entry, valid_from=day, unit_price=amount)
-            prices[day] = price
-            fresh.append(price)
+    if not wanted:
+        return Tally()
+    with connection.cursor() as cursor:
+        # A constant put into a query of ours, never input.
+        cursor.execute(
+            price_steps(
+                "SELECT * FROM unnest(%s::bigint[], %s::date[], %s::numeric[]) AS given(entry_id, day, amount)"
+            ),
+            [[entry for entry, _ in wanted], [day for _, day in wanted], list(wanted.values())],
+        )
+        steps = cursor.fetchall()
+    fresh = [
+        Price(entry_id=entry, valid_from=day, unit_price=amount)
+        for entry, day, amount, *_, state in steps
+        if state == NEW
+    ]
+    changed = [
+        Price(pk=known, entry_id=entry, valid_from=day, unit_price=amount)
+        for entry, day, amount, known, _, state in steps
+        if state == CHANGED
+    ]
     Price.objects.bulk_create(fresh, batch_size=BATCH)
     if changed:
         Price.objects.bulk_update(changed, ["unit_price"], batch_size=BATCH)
-    tally.created, tally.updated = len(fresh), len(changed)
-    return tally
+    return Tally(created=len(fresh), updated=len(changed), unchanged=len(steps) - len(fresh) - len(changed))
 
 
 # Version, customer id, product id (None: all products), period.

@@ -22,8 +22,9 @@ def check(run: ImportRun, watch: Watch, patience: float | None, at_most: int | N
     """
     try:
         outcome = run_file(
-            files.stored_path(run), run.kind, run.options, write=False, watch=watch, patience=patience, at_most=at_most
-        )
+            files.stored_path(run), run.kind, run.options, write=False, watch=watch, patience=patience,
+            by=run.uploaded_by, at_most=at_most,
+        )  # fmt: skip
     except Busy:
         raise
     except DomainError as refusal:
@@ -48,6 +49,7 @@ def apply(run: ImportRun, watch: Watch, patience: float | None) -> Outcome:
         watch=watch,
         patience=patience,
         run_id=run.pk,
+        by=run.applied_by,
         begin=lambda: _still(run),
     )
     describe(run, outcome)

@@ -12,8 +12,9 @@ from typing import Any
 from django.db import transaction
 
 from audit.context import as_source
-from masterdata.imports import facts
+from masterdata.imports import customers, facts, matrix, products
 from masterdata.imports.files import opened
+from masterdata.imports.job import Job
 from masterdata.imports.kinds import KINDS, Kind
 from masterdata.imports.layout import Found, find_layout
 from masterdata.imports.outcome import PROBLEMS_KEPT, Outcome, Remark, written
@@ -24,8 +25,10 @@ from masterdata.upserts import try_lock_imports
 from sop_portal.lib.errors import Conflict, Refused
 from sop_portal.lib.tables import OpenTables
 
-Loader = Callable[[Staging, dict[str, Any], Watch, int | None], Outcome]
-LOADERS: Mapping[str, Loader] = {
+LOADERS: Mapping[str, Callable[[Staging, Job], Outcome]] = {
+    ImportRun.Kind.CUSTOMERS: customers.load,
+    ImportRun.Kind.PRODUCTS: products.load,
+    ImportRun.Kind.MATRIX: matrix.load,
     ImportRun.Kind.ACTUALS: facts.load,
     ImportRun.Kind.BUDGET: facts.load,
 }
@@ -45,6 +48,7 @@ def run_file(
     watch: Watch | None = None,
     patience: float | None = None,
     run_id: int | None = None,
+    by: Any = None,
     begin: Callable[[], None] | None = None,
     at_most: int | None = None,
 ) -> Outcome:
@@ -52,7 +56,7 @@ def run_file(
 
     With a refused row nothing is written, unless `only_good` leaves the refused rows out. run_id: the run that
     remembers what is needed to undo it. patience: seconds to wait for another import, None for as long as it takes.
-    begin: called when it is our turn, before anything is read.
+    by: who acts, None for a command. begin: called when it is our turn, before anything is read.
     Raises Refused and TooLarge for a file that cannot be read, Busy, Cancelled when somebody asked to stop, and Long for
     a file of `at_most` rows or more.
     """
@@ -70,7 +74,7 @@ def run_file(
             staging.fill(tables.copy_rows(found.layout), watch, at_most)
             if not staging.rows:
                 raise Refused("The table has headings but no rows below them; fill it and upload it again.")
-            outcome = LOADERS[kind_key](staging, options, watch, run_id if write else None)
+            outcome = LOADERS[kind_key](staging, Job(options, watch, run_id if write else None, by))
             _describe(outcome, staging, found, tables)
         outcome.written = write and (only_good or not outcome.refused)
         if not outcome.written:

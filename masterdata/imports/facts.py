@@ -8,9 +8,9 @@ from typing import Any
 from django.db import models
 
 from masterdata.imports import merge, references
+from masterdata.imports.job import Job
 from masterdata.imports.merge import Target
 from masterdata.imports.outcome import Outcome, Remark, written
-from masterdata.imports.progress import Watch
 from masterdata.imports.staging import Staging, one_of, rows_of, run_sql
 from masterdata.models import Actual, Budget
 from masterdata.models.imports import ImportRun
@@ -52,33 +52,30 @@ BUDGET = Facts(
 FACTS = {ImportRun.Kind.ACTUALS.value: ACTUALS, ImportRun.Kind.BUDGET.value: BUDGET}
 
 
-def load(staging: Staging, options: dict[str, Any], watch: Watch, run_id: int | None) -> Outcome:
-    """Check the staged rows and write the good ones; the caller decides whether that stays.
-
-    options: sum_duplicates adds up rows with the same key; clear_blanks empties what a blank cell leaves alone.
-    """
+def load(staging: Staging, job: Job) -> Outcome:
+    """Check the staged rows and write the good ones; the caller decides whether that stays."""
     facts = FACTS[staging.kind.key]
-    watch.step("Checking", staging.rows)
+    job.watch.step("Checking", staging.rows)
     staging.settle(references=REFERENCES)
-    summed = bool(options.get("sum_duplicates"))
+    merge.lock(facts.target)
     _parse(staging, facts)
     references.refuse_unknown_customers(staging, "import_parsed")
     references.refuse_unknown_products(staging, "import_parsed")
-    _refuse_duplicates(staging, facts, summed)
+    _refuse_duplicates(staging, facts, job.sums)
     refused = staging.bad_lines()
     if refused:
         run_sql("DELETE FROM import_parsed USING import_bad WHERE import_parsed.line = import_bad.line")
-    cleared = set(staging.found.columns) if options.get("clear_blanks") else set()
-    _compare(facts, summed, cleared)
+    _compare(facts, job.sums, staging.found.columns if job.clears else ())
     outcome = Outcome(rows_read=staging.rows, refused=refused)
-    _count(outcome, facts, summed)
+    _count(outcome, facts)
     _add_up(outcome, facts)
     _remark(outcome, staging, facts)
     outcome.sample = merge.sample(facts.target)
     if facts.model is Actual and outcome.created + outcome.updated:
         outcome.batch = next_batch()
-    watch.step("Writing", staging.rows)
-    merge.write(facts.target, watch, run_id=None if facts.model is Actual else run_id)
+    job.watch.step("Writing", staging.rows)
+    # What actuals were is kept by their revisions.
+    merge.write(facts.target, job.watch, run_id=None if facts.model is Actual else job.run_id)
     return outcome
 
 
@@ -176,7 +173,7 @@ def _may_be_empty(facts: Facts, name: str) -> bool:
     return bool(facts.model._meta.get_field(name.removesuffix("_id")).null)
 
 
-def _count(outcome: Outcome, facts: Facts, summed: bool) -> None:
+def _count(outcome: Outcome, facts: Facts) -> None:
     found = dict(rows_of("SELECT state, sum(rows) FROM import_rows GROUP BY state"))
     outcome.created, outcome.updated, outcome.unchanged = (
         int(found.get(state, 0)) for state in (merge.NEW, merge.CHANGED, merge.SAME)
@@ -209,13 +206,7 @@ def _remark(outcome: Outcome, staging: Staging, facts: Facts) -> None:
     """What an admin should know about good rows."""
     stale, first = one_of("SELECT count(*), min(line) FROM import_rows WHERE is_stale")
     if stale:
-        outcome.remarks.append(
-            Remark(
-                "inactive",
-                staging.found.place(first),
-                f"{stale:,} rows are about inactive customers or products; they are kept like the others.",
-            )
-        )
+        outcome.remarks.append(references.about_inactive(stale, staging.found.place(first)))
     if facts.model is Actual:
         now = periods.first_of_month(portal_now().date())
         coming = rows_of(

@@ -64,6 +64,11 @@ class Target:
         return f"CASE WHEN known IS NULL THEN '{NEW}' WHEN {self.differs} THEN '{CHANGED}' ELSE '{SAME}' END"
 
 
+def lock(target: Target) -> None:
+    """Keep others from writing the table while objects of it are compared and written; reading goes on."""
+    run_sql(f"LOCK TABLE {target.table} IN SHARE ROW EXCLUSIVE MODE")
+
+
 def count(target: Target) -> tuple[int, int, int]:
     """How many staged rows are new, changed and unchanged."""
     found = dict(rows_of(f"SELECT state, count(*) FROM {target.rows} GROUP BY state"))

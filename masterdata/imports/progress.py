@@ -13,7 +13,7 @@ import psycopg
 from django.db import connection
 
 # Advisory locks (class, run id): somebody works on this run.
-WORK_LOCK_CLASS = 5_021
+WORK_LOCK_CLASS = 5_022
 # Seconds between two signs; more would cost more than they tell.
 EVERY = 0.3
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from masterdata.imports.outcome import Remark
 from masterdata.imports.staging import Staging, is_fault, one_of, rows_of
 from sop_portal.accounts.models import User
 from sop_portal.lib.tables import fault
@@ -40,6 +41,13 @@ def unknown_code(what: str, text: str, near: str | None) -> str:
     if near:
         return f"There is no {what} '{shown}', but there is '{near}'; write the code exactly like that."
     return f"There is no {what} '{shown}'; correct the code, or add the {what} first."
+
+
+def about_inactive(rows: int, place: str) -> Remark:
+    """What is said about rows whose customer or product is inactive."""
+    return Remark(
+        "inactive", place, f"Rows about inactive customers or products: {rows:,}. They are taken like the others."
+    )
 
 
 class People:

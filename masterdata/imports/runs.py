@@ -27,9 +27,11 @@ from masterdata.imports.keeping import (
     standing,
 )
 from masterdata.imports.kinds import KINDS, Kind
+from masterdata.imports.matrix import this_month
 from masterdata.imports.outcome import Outcome
 from masterdata.imports.progress import Watch, worked_on
 from masterdata.imports.staging import Long
+from masterdata.imports.values import Unreadable, day
 from masterdata.models import ImportProgress, ImportRun
 from sop_portal.lib.errors import Conflict, Refused
 
@@ -44,6 +46,7 @@ OPTIONS: Mapping[str, type | tuple[str, ...]] = {
     "clear_blanks": bool,
     "sheet": str,
     "decimal_mark": (".", ","),
+    "valid_from": str,
 }
 
 
@@ -53,7 +56,8 @@ def check_upload(
     """Keep an uploaded file and check it: at once when it is small, else by the worker; nothing is written.
 
     options: `sum_duplicates` adds up rows with the same key (actuals, budget), `clear_blanks` lets blank cells empty
-    what they would leave alone, `sheet` names the sheet, `decimal_mark` decides where a number has two readings.
+    what they would leave alone, `sheet` names the sheet, `decimal_mark` decides where a number has two readings,
+    `valid_from` is the day (ISO) from which prices of the matrix hold that have none.
     A file that cannot be read, or whose headings do not fit, is kept as a refused run with the sentence.
     Raises NotAllowed, Refused for unknown kinds and options, TooLarge.
     """
@@ -237,9 +241,19 @@ def clean_options(kind: Kind, options: Mapping[str, Any]) -> dict[str, Any]:
             refused[name] = f"{name} must be {'true or false' if wanted is bool else 'a text'}."
     if options.get("sum_duplicates") and not kind.sums:
         refused["sum_duplicates"] = f"Rows of {kind.title.lower()} are not added up; only actuals and budget are."
+    chosen = {name: value for name, value in options.items() if value}
+    if kind.key == ImportRun.Kind.MATRIX:
+        # Chosen when the file is checked, so that it means the same when it is applied.
+        chosen.setdefault("valid_from", this_month().isoformat())
+        try:
+            chosen["valid_from"] = day(str(chosen["valid_from"])).isoformat()
+        except Unreadable as problem:
+            refused["valid_from"] = str(problem)
+    elif "valid_from" in chosen:
+        refused["valid_from"] = f"{kind.title} have no prices; only the pricing matrix has."
     if refused:
         raise Refused(refused)
-    return {name: value for name, value in options.items() if value}
+    return chosen
 
 
 def _check_now_or_later(run: ImportRun) -> None:

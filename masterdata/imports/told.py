@@ -31,13 +31,14 @@ LABELS: dict[type[models.Model], str] = {
     Product: "n_item_code || ' ' || n_description",
     ProductGroup: "n_code || ' ' || n_name",
     MatrixEntry: "words_n_customer_id.words || ' · ' || words_n_product_id.words",
-    Price: "n_unit_price::text || ' from ' || n_valid_from::text",
+    Price: "words_n_entry_id.words || ' from ' || n_valid_from::text",
     Actual: "words_n_customer_id.words || ' · ' || words_n_product_id.words || ' · ' || to_char(n_period, 'Mon YYYY')",
     Budget: "n_version || ' · ' || words_n_customer_id.words || ' · ' || to_char(n_period, 'Mon YYYY')",
 }
 # Keys whose words the label needs even where they did not change.
 LABEL_KEYS: dict[type[models.Model], tuple[str, ...]] = {
     MatrixEntry: ("customer_id", "product_id"),
+    Price: ("entry_id",),
     Actual: ("customer_id", "product_id"),
     Budget: ("customer_id",),
 }

@@ -4,12 +4,13 @@ Actuals know their past from their revisions. Of other rows the run kept what it
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.apps import apps
 from django.db import models
 
-from masterdata.imports import merge
+from masterdata.imports import customers, matrix, merge, products
 from masterdata.imports.engine import take_turn
 from masterdata.imports.facts import ACTUALS, BUDGET
 from masterdata.imports.merge import CHANGED, GONE, Target
@@ -20,7 +21,10 @@ from masterdata.upserts import next_batch
 from sop_portal.lib.errors import Conflict
 
 # What may be taken back, in the order in which it goes: what points at others before these.
-TARGETS: dict[str, Target] = {target.model._meta.label_lower: target for target in (BUDGET.target,)}
+TARGETS: dict[str, Target] = {
+    target.model._meta.label_lower: replace(target, rows="import_rows")
+    for target in (matrix.PRICES, matrix.TARGET, products.TARGET, products.GROUPS, customers.TARGET, BUDGET.target)
+}
 NAMED = 3
 
 
@@ -50,7 +54,7 @@ def _take_back_actuals(run: ImportRun, watch: Watch) -> int | None:
         return None
     target = ACTUALS.target
     watch.step("Comparing", run.rows_created + run.rows_updated)
-    run_sql("LOCK TABLE masterdata_actual IN SHARE ROW EXCLUSIVE MODE")
+    merge.lock(target)
     values = ", ".join(
         f"(written.old->>'{name}')::{ACTUALS.type_of(name)} AS n_{name}, own.{name} AS o_{name}"
         for name in ACTUALS.values
@@ -82,7 +86,7 @@ def _take_back_actuals(run: ImportRun, watch: Watch) -> int | None:
 
 def _take_back(run: ImportRun, target: Target, watch: Watch) -> None:
     watch.step(f"Comparing {target.model._meta.verbose_name_plural}", run.rows_created + run.rows_updated)
-    run_sql(f"LOCK TABLE {target.table} IN SHARE ROW EXCLUSIVE MODE")
+    merge.lock(target)
     columns = (*target.keys, *target.values)
     before = f"jsonb_populate_record(NULL::{target.table}, change.before)"
     old = ", ".join(
@@ -100,9 +104,12 @@ def _take_back(run: ImportRun, target: Target, watch: Watch) -> None:
         f"WHERE change.run_id = {int(run.pk)} AND change.entity = '{target.model._meta.label_lower}'"
     )
     _refuse_touched(target)
-    _refuse_used(run, target)
     watch.step(f"Taking back {target.model._meta.verbose_name_plural}", run.rows_created + run.rows_updated)
     merge.write(target, watch)
+    if target.model is customers.TARGET.model:
+        customers.announce_reps(run.undone_by)
+    # Only now: what changed with the import pointed at what came with it.
+    _refuse_used(run, target)
     merge.remove(target)
     run_sql("DROP TABLE import_rows")
 

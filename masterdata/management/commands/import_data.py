@@ -34,13 +34,14 @@ class Command(BaseCommand):
         parser.add_argument("--sum-duplicates", action="store_true", help="add up rows with the same key")
         parser.add_argument("--clear-blanks", action="store_true", help="let blank cells empty what they leave alone")
         parser.add_argument("--decimal-mark", choices=[".", ","], default=".", help="for numbers with two readings")
+        parser.add_argument("--valid-from", default="", metavar="DAY", help="for prices without a day; this month")
         parser.add_argument("--sheet", default="", help="the sheet to read, where several hold such a table")
         parser.add_argument("--json", action="store_true", help="end with one line of JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = {
             name: options[name]
-            for name in ("sum_duplicates", "clear_blanks", "decimal_mark", "sheet")
+            for name in ("sum_duplicates", "clear_blanks", "decimal_mark", "sheet", "valid_from")
             if options[name] and options[name] != "."
         }
         with acting("system", source="command"):

@@ -270,9 +270,7 @@ def test_what_an_admin_should_know_though_it_stops_nothing(admin, pair):
     type(pair.customer).objects.untracked().filter(pk=pair.customer_id).update(is_active=False)
     content = csv_bytes([*ACTUALS, "Invoice"], [("C1", "110001", "2096-12", 1, 1, "", "A-17")])
     run = imported("actuals", content, admin)
-    assert remarks(run, "inactive") == [
-        "1 rows are about inactive customers or products; they are kept like the others."
-    ]
+    assert remarks(run, "inactive") == ["Rows about inactive customers or products: 1. They are taken like the others."]
     assert remarks(run, "future") == ["Some rows are about months that have not begun: Dec 2096 (1). Check the years."]
     assert remarks(run, "ignored") == ["These columns are not read: 'Invoice'."]
     assert run.layout["ignored"] == ["Invoice"]
@@ -298,9 +296,13 @@ def test_who_may_import(pair):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"sum": True}, "There is no option 'sum'; there are sum_duplicates, clear_blanks, sheet, decimal_mark."),
+        (
+            {"sum": True},
+            "There is no option 'sum'; there are sum_duplicates, clear_blanks, sheet, decimal_mark, valid_from.",
+        ),
         ({"sum_duplicates": "yes"}, "sum_duplicates must be true or false."),
         ({"decimal_mark": ";"}, "decimal_mark must be one of . ,"),
+        ({"valid_from": "2027-01-01"}, "Actuals have no prices; only the pricing matrix has."),
     ],
 )
 def test_options_are_checked(admin, options, sentence):

@@ -7,9 +7,10 @@ import pytest
 
 from audit.context import acting
 from audit.models import Entry
-from masterdata.models import Actual, ActualRevision, Budget, ImportChange
+from forecasts.models import Line
+from masterdata.models import Actual, ActualRevision, Budget, Customer, ImportChange, Product, ProductGroup
 from sop_portal.lib.errors import Conflict
-from tests.factories import make_actual, make_customer, make_entry, make_product
+from tests.factories import make_actual, make_customer, make_entry, make_group, make_line, make_product, make_user
 from tests.imports import ACTUALS, BUDGET, csv_bytes, imported, last_entry, told, undo, upload
 
 pytestmark = pytest.mark.django_db
@@ -110,3 +111,56 @@ def test_what_was_not_applied_is_not_undone(admin, pair):
     with pytest.raises(Conflict) as refusal:
         undo(run, admin)
     assert refusal.value.detail == "The file was checked but not applied, so there is nothing to undo."
+
+
+def test_customers_become_what_they_were_and_lines_go_back(admin):
+    line = make_line()
+    other = make_user("sales_rep", email="oskar@example.com")
+    before = list(Customer.objects.order_by("pk").values())
+    head = ["Customer ID", "Customer Name", "Sales Rep", "Replaced By"]
+    rows = [
+        (line.customer.customer_id, "New name", "oskar@example.com", "C8"),
+        ("C8", "Oak", "", "C9"),
+        ("C9", "Yew", "", ""),
+    ]
+    run = imported("customers", csv_bytes(head, rows), admin)
+    assert Line.objects.get(pk=line.pk).owner == other
+    assert undo(run, admin).state == "undone"
+    assert list(Customer.objects.order_by("pk").values()) == before
+    assert Line.objects.get(pk=line.pk).owner == line.owner
+
+
+def test_products_and_their_groups_become_what_they_were(admin):
+    make_product(item_code="P1", description="Garlic", group=make_group(code="G1", name="Old"))
+    before = [list(model.objects.order_by("pk").values()) for model in (Product, ProductGroup)]
+    head = ["Item Code", "Description", "Group Code", "Group Name", "Parent Group Code", "UoM"]
+    rows = [("P1", "Peeled", "G2", "Two", "G3", "CS"), ("P2", "Onion", "G1", "One", "G3", "KG")]
+    run = imported("products", csv_bytes(head, rows), admin)
+    assert ProductGroup.objects.count() == 3
+    assert undo(run, admin).state == "undone"
+    assert [list(model.objects.order_by("pk").values()) for model in (Product, ProductGroup)] == before
+
+
+def test_what_is_in_use_by_now_is_not_removed(admin):
+    make_customer(customer_id="C1")
+    head = ["Item Code", "Description", "Group Code", "UoM"]
+    run = imported("products", csv_bytes(head, [("P1", "Garlic", "G1", "CS")]), admin)
+    make_entry(Customer.objects.get(), Product.objects.get(), price=None)
+    with pytest.raises(Conflict) as refusal:
+        undo(run, admin)
+    assert refusal.value.detail == (
+        "The import cannot be undone, because products that it made are in use by now: 1 matrix entry. Deactivate them "
+        "instead."
+    )
+    assert Product.objects.count() == 1
+
+
+def test_a_row_that_changed_since_keeps_all_from_being_undone(admin, pair):
+    head = ["Customer ID", "Customer Name", "Region"]
+    run = imported("customers", csv_bytes(head, [("C1", "Elm Supply", "South"), ("C2", "Fir", "")]), admin)
+    with acting(admin, source="admin"):
+        Customer.objects.filter(customer_id="C1").update(city="Miami")
+    with pytest.raises(Conflict) as refusal:
+        undo(run, admin)
+    assert "1 customer was changed or deleted since: Elm Supply." in refusal.value.detail
+    assert Customer.objects.filter(customer_id="C2").exists()

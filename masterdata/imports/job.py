@@ -1,0 +1,27 @@
+"""What one run is asked to do."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from masterdata.imports.progress import Watch
+
+
+@dataclass(frozen=True)
+class Job:
+    """options: those of the run. run_id: the run that remembers what undoing needs; None for a trial. by: who acts,
+    None for a command."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
+    run_id: int | None = None
+    by: Any = None
+
+    @property
+    def sums(self) -> bool:
+        """Whether rows with the same key are added up."""
+        return bool(self.options.get("sum_duplicates"))
+
+    @property
+    def clears(self) -> bool:
+        """Whether a blank cell empties what it would leave alone."""
+        return bool(self.options.get("clear_blanks"))
