@@ -189,7 +189,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_RATE_LIMITS = False
 USERSESSIONS_TRACK_ACTIVITY = False
 
-AXES_HANDLER = "sop_portal.accounts.throttling.SprayAwareHandler"
+AXES_HANDLER = "sop_portal.accounts.throttling.PortalHandler"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = "sop_portal.accounts.throttling.cooloff"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

@@ -11,6 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 
+from sop_portal.accounts import throttling
 from sop_portal.accounts.models import User
 
 # Wrong name, wrong password, inactive, no password chosen yet: nobody learns which.
@@ -44,6 +45,8 @@ class LoginForm(AllauthLoginForm):
     def _clean_with_password(self, credentials: dict[str, str]) -> dict[str, Any]:
         user = get_adapter(self.request).authenticate(self.request, **credentials)
         if user is None:
+            if wait := throttling.seconds_to_wait(self.request):
+                raise ValidationError(throttling.wait_sentence(wait), code="wait")
             raise ValidationError(NOT_ACCEPTED, code="not_accepted")
         self._login = Login(user=user)
         self.user = user

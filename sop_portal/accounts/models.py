@@ -200,3 +200,32 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_staff(self) -> bool:
         """Whether the admin pages open for this person; asked by django.contrib.admin."""
         return self.is_active and self.has_perm("accounts.access_admin")
+
+
+class KnownAddress(models.Model):
+    """An address from which somebody signed in: guesses from elsewhere never delay them there."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_addresses")
+    address = models.GenericIPAddressField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "known addresses"
+        constraints = [models.UniqueConstraint(fields=["user", "address"], name="knownaddress_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.address}"
+
+
+class SignInTurn(models.Model):
+    """How many attempts at one name were made lately from addresses that are not known to be its person's.
+
+    `name` is an e-mail address, or the digest of a name that is nobody's.
+    """
+
+    name = models.CharField(max_length=254, unique=True)
+    attempts = models.PositiveIntegerField()
+    last_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

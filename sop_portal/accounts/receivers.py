@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from audit.context import acting
 from audit.services import Event, record
-from sop_portal.accounts import services
+from sop_portal.accounts import services, throttling, turns
 from sop_portal.accounts.models import User
 from sop_portal.lib.errors import Conflict
 from sop_portal.lib.net import client_ip
@@ -39,8 +39,9 @@ def _record(action: str, user: User, severity: str | None = None) -> None:
 
 
 def signed_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """Start the clocks of the session."""
+    """Start the clocks of the session, and know the address from now on."""
     request.session["signed_in_at"] = request.session["last_seen_at"] = time.time()
+    throttling.signed_in(request, user)
     with acting(user, source="web"):
         _record("user_login", user)
 
@@ -70,13 +71,18 @@ def sign_in_failed(sender: Any, credentials: dict[str, Any], request: HttpReques
 
 
 def locked(sender: Any, request: HttpRequest, username: str | None, **kwargs: Any) -> None:
-    """Too many failures: at the one that locks, and at each try during the lock."""
-    _attempt("user_locked", username or "", "ERROR")
+    """Too many failures: at the one that locks, and at each try during the lock. An attempt out of turn is one more
+    that failed."""
+    if throttling.seconds_to_wait(request):
+        _attempt("user_login_failed", username or "")
+    else:
+        _attempt("user_locked", username or "", "ERROR")
 
 
 def password_was_reset(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
     """Whoever chose a new password by mail may use it at once, from where they are."""
     reset_failures(username=user.email, ip=client_ip(request))
+    turns.remember(user, client_ip(request))
 
 
 def access_saved(sender: Any, instance: User, created: bool, **kwargs: Any) -> None:

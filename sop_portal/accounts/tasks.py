@@ -5,6 +5,7 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from sop_portal.accounts import turns
 from sop_portal.lib.jobs import scheduled
 
 
@@ -15,3 +16,10 @@ def clear_sessions() -> int:
     deleted, _ = Session.objects.filter(expire_date__lt=timezone.now()).delete()
     UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
     return deleted
+
+
+@scheduled("forget_attempts", hour="2", minute="20")
+@shared_task
+def forget_attempts() -> int:
+    """Delete counts of failed sign-ins that no longer delay anybody, and addresses not used for half a year."""
+    return turns.forget()

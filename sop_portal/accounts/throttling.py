@@ -1,5 +1,5 @@
-"""How often one may try to sign in. Counting per name and address is django-axes' (in the database, so it works
-with the cache away); per address alone it is lib/ratelimit's."""
+"""How often one may try to sign in. Counting per name and address is django-axes' and per name that of `turns`, both in
+the database, so they work with the cache away; per address alone it is lib/ratelimit's."""
 
 import datetime as dt
 from typing import Any
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.crypto import salted_hmac
 
+from sop_portal.accounts import turns
 from sop_portal.accounts.models import User
 from sop_portal.lib.net import client_ip
 
@@ -22,6 +23,8 @@ RESETS_PER_NAME = "5/h"
 # Trying many names with one password: beyond so many failed names an address waits, until the oldest have aged.
 SPRAY_NAMES = 10
 SPRAY_WINDOW = dt.timedelta(minutes=10)
+# What a request is marked with: the turn it took, or the seconds until the next.
+_TURN, _WAIT = "_sign_in_turn", "_sign_in_wait"
 
 
 def cooloff(request: HttpRequest | None = None) -> dt.timedelta:
@@ -47,8 +50,22 @@ def axes_username(request: HttpRequest, credentials: dict[str, Any] | None = Non
     return known[typed]
 
 
-class SprayAwareHandler(AxesDatabaseHandler):
-    """Also holds an address that failed with many names. An office shares an address, so only failures count."""
+class PortalHandler(AxesDatabaseHandler):
+    """Also holds an address that failed with many names, and lets attempts at one name take turns.
+
+    An office shares an address, so only failures count.
+    """
+
+    def is_allowed(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> bool:
+        """Whether the password may be looked at now; takes the turn of the name when that is needed."""
+        if not super().is_allowed(request, credentials):
+            return False
+        name = axes_username(request, credentials)
+        if name is None or turns.is_known(name, client_ip(request)):
+            return True
+        wait = turns.take(name)
+        request.__dict__.update({_WAIT: wait} if wait else {_TURN: name})
+        return not wait
 
     def is_locked(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> bool:
         """Whether this name from this address, or this address altogether, has to wait."""
@@ -60,6 +77,26 @@ class SprayAwareHandler(AxesDatabaseHandler):
             ip_address=client_ip(request), attempt_time__gte=timezone.now() - SPRAY_WINDOW
         )
         return recent.values("username").distinct().count() > SPRAY_NAMES
+
+
+def seconds_to_wait(request: HttpRequest) -> int:
+    """Seconds until the next turn of the name that `request` tried; 0 when it had one."""
+    return int(request.__dict__.get(_WAIT, 0))
+
+
+def wait_sentence(seconds: int) -> str:
+    """What is said to an attempt out of turn; the same for names that exist and names that do not."""
+    return (
+        f"There were many failed attempts for this name. Try again in {seconds} second{'' if seconds == 1 else 's'}; "
+        "your password was not looked at."
+    )
+
+
+def signed_in(request: HttpRequest, user: User) -> None:
+    """`user` signed in: the address is theirs, and a turn that was taken was no failure."""
+    if name := request.__dict__.get(_TURN):
+        turns.give_back(name)
+    turns.remember(user, client_ip(request))
 
 
 def seconds_locked(request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
@@ -78,7 +115,15 @@ def seconds_locked(request: HttpRequest, credentials: dict[str, Any] | None = No
 def locked_out(
     request: HttpRequest, original_response: HttpResponse | None = None, credentials: dict[str, Any] | None = None
 ) -> HttpResponse:
-    """The page that says how long to wait; the same for names that exist and names that do not."""
+    """The page that says how long to wait; the same for names that exist and names that do not.
+
+    An attempt out of turn gets its own form back, which says it.
+    """
+    wait = seconds_to_wait(request)
+    if wait and original_response is not None:
+        original_response.status_code = 429
+        original_response["Retry-After"] = str(wait)
+        return original_response
     seconds = seconds_locked(request, credentials)
     context = {"status": 429, "retry_after": seconds, "minutes": -(-seconds // 60)}
     response = render(request, "errors/locked.html", context, status=429)

@@ -11,7 +11,7 @@ from django_celery_beat import models as beat
 
 from audit.registry import Changes
 from audit.tracking import exempt, track
-from sop_portal.accounts.models import User
+from sop_portal.accounts.models import KnownAddress, SignInTurn, User
 
 
 def user_action(changes: Changes, created: bool) -> str | None:
@@ -51,6 +51,8 @@ def declare() -> None:
         exempt(model, why="not used: the address of a user is a field of the user")
     for model in (AccessAttempt, AccessAttemptExpiration, AccessFailureLog, AccessLog):
         exempt(model, why="counters of failed sign-ins, which are recorded")
+    exempt(SignInTurn, why="counts failed sign-ins, which are recorded")
+    exempt(KnownAddress, why="follows from sign-ins, which are recorded with their address")
     for model in (beat.CrontabSchedule, beat.IntervalSchedule, beat.SolarSchedule, beat.ClockedSchedule):
         exempt(model, why="times that the tracked schedules point at")
     exempt(beat.PeriodicTasks, why="tells beat that schedules changed")
