@@ -38,6 +38,8 @@ _AWKWARD = re.compile(r"\\|[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]|_x[0-9A-Fa-
 _PLACE = re.compile("%[s%]")
 _COPY_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _COPY_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
+# Excel keeps no more digits of a number; what has more goes as text and comes back whole.
+_EXACT_DIGITS = 15
 # Stands before a text with blanks at its ends until its element is told to keep them.
 _KEEP_BLANKS = "\x00"
 _LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
@@ -124,12 +126,13 @@ def _write_rows(page: Sheet, rows: QuerySet[Any], columns: Sequence[Column], wri
 _YES_NO = "CASE WHEN {} THEN 'Yes' WHEN NOT {} THEN 'No' END"
 # As YYYY-MM-DD: the settings ask for it in each connection.
 _ISO = "{}::text"
+# "1.234" is a thousand and more to whoever writes decimals with a comma; "1.2340" is the same number to everybody.
 # A text that starts with a letter or a digit can neither be a formula nor become one when control characters are
 # removed; only the others pay for a look at all of it.
 _CSV = {
     "text": r"CASE WHEN ascii({}) BETWEEN 65 AND 122 OR ascii({}) BETWEEN 48 AND 57 THEN {} ELSE "
     "NULLIF(regexp_replace(regexp_replace({}, %(unwritable)s, '', 'g'), %(live)s, %(prefixed)s), '') END",
-    "number": "trim_scale({})",
+    "number": "CASE WHEN min_scale({}) = 3 THEN round({}, 4) ELSE trim_scale({}) END",
     "date": _ISO,
     "month": _ISO,
     "flag": _YES_NO,
@@ -208,6 +211,14 @@ def _writer(type: Type, letters: str, style: int) -> Writer:
             for number, value in zip(numbers, values, strict=True)
         ]
 
+    def exact(numbers: Sequence[str], values: Sequence[str]) -> list[str]:
+        cells = number(numbers, values)
+        if max(map(len, values)) > _EXACT_DIGITS:
+            for place, value in enumerate(values):
+                if len(value.replace("-", "").replace(".", "").lstrip("0")) > _EXACT_DIGITS:
+                    cells[place] = text([numbers[place]], [value])[0]
+        return cells
+
     def day(numbers: Sequence[str], values: Sequence[str]) -> list[str]:
         cells = number(numbers, values)
         if "-" in "".join(values):
@@ -216,4 +227,4 @@ def _writer(type: Type, letters: str, style: int) -> Writer:
                 cells[place] = text([numbers[place]], [value])[0]
         return cells
 
-    return {"text": text, "flag": text, "number": number, "date": day, "month": day}[type]
+    return {"text": text, "flag": text, "number": exact, "date": day, "month": day}[type]

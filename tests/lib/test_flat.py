@@ -111,7 +111,7 @@ def test_numbers_dates_months_and_flags_keep_their_kind():
     rows = Actual.objects.order_by("pk")
     assert as_csv(rows, columns).decode("utf-8-sig").splitlines() == [
         "Period,Quantity,Amount,Cost,Active,Day,Early",
-        "2026-12-01,-480.5,15638.333,,Yes,2027-02-28,1899-05-06",
+        "2026-12-01,-480.5,15638.3330,,Yes,2027-02-28,1899-05-06",
     ]
     sheet = load_workbook(io.BytesIO(as_workbook(rows, columns)))["Customers"]
     assert [cell.value for cell in sheet[2]] == [
@@ -120,6 +120,22 @@ def test_numbers_dates_months_and_flags_keep_their_kind():
     assert sheet["A2"].number_format == "mmm yyyy" and sheet["F2"].number_format == "yyyy-mm-dd"
     assert sheet.freeze_panes == "A2" and sheet.auto_filter.ref == "A1:G2"
     assert sheet["E2"].quotePrefix and not sheet["B2"].quotePrefix
+
+
+@pytest.mark.parametrize(
+    ("stored", "in_csv", "in_sheet"),
+    [
+        ("1.234000", "1.2340", 1.234), ("-999.999", "-999.9990", -999.999), ("0.123", "0.1230", 0.123),
+        ("1234.567", "1234.5670", 1234.567), ("123456789012.123456", "123456789012.123456", "123456789012.123456"),
+        ("-99999999999.1234", "-99999999999.1234", -99999999999.1234), ("0.000001", "0.000001", 0.000001),
+    ],
+)  # fmt: skip
+def test_a_number_means_the_same_to_everybody_and_keeps_every_digit(stored, in_csv, in_sheet):
+    make_actual(make_entry(), dt.date(2026, 12, 1), quantity=Decimal(stored))
+    rows, columns = Actual.objects.all(), [Column("Quantity", "number", "quantity")]
+    assert as_csv(rows, columns).decode("utf-8-sig").splitlines()[1] == in_csv
+    cell = load_workbook(io.BytesIO(as_workbook(rows, columns))).active["A2"]
+    assert cell.value == in_sheet and cell.data_type == ("s" if isinstance(in_sheet, str) else "n")
 
 
 def test_filters_with_parameters_and_percent_signs_reach_the_database():

@@ -188,6 +188,13 @@ def test_rows_with_more_fields_than_headings_are_marked_and_the_rest_is_read(tmp
     )
 
 
+def test_a_column_that_is_none_takes_the_mark(tmp_path):
+    path = csv_file(tmp_path, "Item,Name\n1,a\n2,b,c\n")
+    assert rows(path, -1, 0, 1, 2) == [[2, None, "1", "a", None], [3, "\ue000fields 3", "2", "b", "c"]]
+    book = save_xlsx(tmp_path / "a.xlsx", {"S": {(0, 1): "Item", (1, 1): 1}})
+    assert rows(book, -1, 1) == [[2, None, "1"]]
+
+
 def test_the_prefix_of_our_own_exports_is_taken_away_where_we_put_it(tmp_path):
     path = csv_file(tmp_path, "Name\n'=1+1\n''=1\n'-\n'plain\n=1+1\n'\n' =1\n'\u20141\n'\uff0b1\n-5\n")
     texts = [row[1] for row in rows(path, 0)]

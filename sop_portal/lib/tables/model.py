@@ -28,7 +28,10 @@ class Preview:
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where the wanted columns stand: the index of the sheet among the previews, the zero-based row of the headings,
-    and the zero-based columns of the file in the order in which their fields are wanted."""
+    and the zero-based columns of the file in the order in which their fields are wanted, at least one.
+
+    A column of -1 is blank in every row; put first, it takes the mark of rows with too many fields.
+    """
 
     sheet: int
     header_row: int

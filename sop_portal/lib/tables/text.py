@@ -63,7 +63,9 @@ class Text:
             overfull: dict[int, int] = {}
             if set(map(len, rows)) != {needed}:
                 overfull = _even_out(rows, width, needed)
-            columns: list[list[str]] = [[row[column] for row in rows] for column in layout.columns]
+            columns: list[list[str]] = [
+                [row[column] for row in rows] if column >= 0 else [""] * len(rows) for column in layout.columns
+            ]
             for row, fields in overfull.items():
                 columns[0][row] = f"{FIELDS}{fields}"
             yield copy_lines(range(number + 1, first + 1), [csv_fields(column) for column in columns])

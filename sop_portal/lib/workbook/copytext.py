@@ -8,7 +8,7 @@ import datetime as dt
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,8 @@ BLANK = r"\N"
 _AWKWARD = re.compile(r"[\x00-\x09\x0b-\x1f\\]|\n[^\S\n]|[^\S\n]\n")
 # U+0000 cannot be stored; the neighbour that takes its place is refused as invisible, like every control character.
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\x00": "\x01"})
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_LETTERS = {"t": "\t", "n": "\n", "r": "\r"}
 # What the exporter writes before texts that a spreadsheet would run; `sheets.csv_text` is the other half.
 _PREFIXED = re.compile("'(?='*[=+\\-@\t\r＝＋－＠])")
 
@@ -73,6 +75,20 @@ def unprefixed(text: str) -> str:
 def escaped(text: str) -> str:
     """A text as a field of COPY's text format."""
     return text.translate(_ESCAPES) if text else BLANK
+
+
+def read_lines(block: bytes) -> Iterator[tuple[int, list[str | None]]]:
+    """The lines of a block as the number of their row and their fields, None for blank ones."""
+    for line in block.decode().removesuffix("\n").split("\n"):
+        number, *fields = line.split("\t")
+        if "\\" in line:
+            yield int(number), [None if field == BLANK else _ESCAPED.sub(_unescaped, field) for field in fields]
+        else:
+            yield int(number), list(fields)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return _LETTERS.get(found[1], found[1])
 
 
 def book_fields(column: Sequence[Any]) -> list[str]:
