@@ -8,7 +8,7 @@ from typing import Any
 
 from masterdata import drawing, sales
 from masterdata.ahead import Plan, newest_plan
-from masterdata.models import Actual, Customer, MatrixEntry, Price, Product
+from masterdata.models import Customer, CustomerSuccession, MatrixEntry, Price, Product, ProductSuccession
 from masterdata.sales import YEAR, Loaded, Month, Share, Totals
 from sop_portal.lib import periods
 from sop_portal.lib.plots import Plot, price_steps
@@ -48,7 +48,7 @@ def picture(
     user: Any, today: dt.date, *, show: str, customer: Customer | None = None, product: Product | None = None
 ) -> Picture:
     """The sales of a customer, a product, or the pair, as `user` may see them; costs only with the permission."""
-    rows = Actual.objects.visible_to(user).counting_for(customer=customer, product=product)
+    rows = sales.history(user, customer=customer, product=product)
     known = sales.loaded(today)
     last = known.last
     first = max(periods.shift(last, 1 - SHOWN - YEAR), min(known.first, periods.shift(last, 1 - SHOWN)))
@@ -109,22 +109,27 @@ SORTS = {"name": "name", "sold": "total", "change": "change"}
 
 
 def matrix(entries: Any, rows: Any, by: str, known: Loaded, *, sort: str = "-sold") -> list[MatrixRow]:
-    """The pairs in `entries`, which differ in `by` (customer or product), with what they sold; in two queries.
+    """The pairs in `entries`, which differ in `by` (customer or product), with what they sold; in three queries.
 
     rows: the actuals in scope that count for the same customer or product. What a replaced one sold counts for its
     successor, too.
     """
     found = {getattr(entry, f"{by}_id"): entry for entry in entries.select_related("product", "customer__sales_rep")}
-    sold = {
+    own = {
         share.key: share
         for share in sales.shares(rows, by, periods.shift(known.last, 1 - YEAR), known.last, known, with_quantity=True)
+    }
+    succession = ProductSuccession if by == PRODUCT else CustomerSuccession
+    sold = {
+        key: sum((own[origin] for origin in origins if origin in own), Share(key))
+        for key, origins in succession.origins(found).items()
     }
     word = SORTS.get(sort.removeprefix("-"))
     if word is None:
         sort, word = "-sold", SORTS["sold"]
     names = {key: _name(getattr(entry, by)) for key, entry in found.items()}
     direction = "-" if sort.startswith("-") else ""
-    shares = sales.ranked((sold.get(key, Share(key)) for key in found), f"{direction}{word}", names)
+    shares = sales.ranked(sold.values(), f"{direction}{word}", names)
     return [MatrixRow(found[share.key], share) for share in shares]
 
 

@@ -11,7 +11,16 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
-from masterdata.models import Actual, Customer, MatrixEntry, Product, ProductGroup
+from masterdata.models import (
+    Actual,
+    Customer,
+    CustomerSuccession,
+    MatrixEntry,
+    Product,
+    ProductGroup,
+    ProductSuccession,
+)
+from masterdata.models.succession import Succession
 from sop_portal.accounts.models import User
 from sop_portal.lib import periods
 
@@ -228,20 +237,28 @@ class SalesFilter(ListFilter):
         What was sold to a customer that was replaced is found by its own name and by its successor's. Regions, reps
         and groups, which divide a whole, have it once: where the successor is.
         """
-        found = Actual.objects.visible_to(self.user)
+        found = Actual.objects.in_scope_of(self.user)
         if not self.is_valid():
             return found.none()
         if self.wanted("customer"):
-            customers = Customer.objects.filter(heirs__heir__in=self.customers.matching(self.wanted("customer")))
-            found = found.filter(customer__in=customers)
+            found = found.filter(
+                customer__in=_origins(CustomerSuccession, self.customers.matching(self.wanted("customer")))
+            )
         if self.wanted("region") or self.wanted("rep"):
             places = Q(region=self.wanted("region")) if self.wanted("region") else Q()
             last = self.customers.filter(places, self.of_rep())
-            found = found.filter(customer__in=Customer.objects.filter(heirs__heir__in=last, heirs__is_last=True))
+            found = found.filter(customer__in=_origins(CustomerSuccession, last, once=True))
         if self.wanted("product"):
-            products = Product.objects.filter(heirs__heir__in=Product.objects.matching(self.wanted("product")))
-            found = found.filter(product__in=products)
+            found = found.filter(
+                product__in=_origins(ProductSuccession, Product.objects.matching(self.wanted("product")))
+            )
         if self.wanted("group"):
             family = Product.objects.filter(self.of_group())
-            found = found.filter(product__in=Product.objects.filter(heirs__heir__in=family, heirs__is_last=True))
+            found = found.filter(product__in=_origins(ProductSuccession, family, once=True))
         return found
+
+
+def _origins(succession: type[Succession], heirs: Any, *, once: bool = False) -> set[int]:
+    """The keys of those whose history counts for `heirs`."""
+    keys = heirs.order_by().values_list("pk", flat=True)
+    return set().union(*succession.origins(keys, once=once).values())

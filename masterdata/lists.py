@@ -9,12 +9,13 @@ from django.db.models import Count, Q, Sum
 
 from masterdata import sales
 from masterdata.findings import trend
-from masterdata.models import Actual, MatrixEntry
+from masterdata.models import Actual, CustomerSuccession, MatrixEntry, ProductSuccession
 from masterdata.sales import YEAR, ZERO, Loaded
 from sop_portal.lib import periods
 
 # Months of the small line.
 LINE = 24
+SUCCESSIONS = {"customer": CustomerSuccession, "product": ProductSuccession}
 
 
 @dataclass
@@ -44,22 +45,26 @@ class ListRow:
 
 
 def with_figures(user: Any, page: Sequence[Any], by: str, known: Loaded) -> list[ListRow]:
-    """The rows of one page with their figures, in the order of the page; in two queries.
+    """The rows of one page with their figures, in the order of the page; the same queries for any number of them.
 
     by: "customer" or "product", what the rows are. Sums are over what `user` may see; what a replaced one sold counts
     for its successor, too.
     """
-    heir = f"{by}__heirs__heir"
     last, first = known.last, periods.shift(known.last, 1 - LINE)
     rows = {row.pk: ListRow(row, known.has(LINE, last)) for row in page}
-    sold = Actual.objects.visible_to(user).filter(**{f"{heir}__in": list(rows)}, period__gte=first, period__lte=last)
+    heirs: dict[int, list[ListRow]] = {}
+    for key, origins in SUCCESSIONS[by].origins(rows).items():
+        for origin in origins:
+            heirs.setdefault(origin, []).append(rows[key])
+    sold = Actual.objects.in_scope_of(user).filter(**{f"{by}__in": list(heirs)}, period__gte=first, period__lte=last)
     for key, period, amount, quantity in (
-        sold.order_by().values_list(heir, "period").annotate(money=Sum("amount"), units=Sum("quantity"))
+        sold.order_by().values_list(by, "period").annotate(money=Sum("amount"), units=Sum("quantity"))
     ):
         position = periods.between(first, period)
-        rows[key].amounts[position] = amount
-        if position >= LINE - YEAR:
-            rows[key].sold += quantity
+        for row in heirs[key]:
+            row.amounts[position] += amount
+            if position >= LINE - YEAR:
+                row.sold += quantity
     entries = MatrixEntry.objects.visible_to(user).filter(**{f"{by}__in": list(rows)}, is_active=True).order_by()
     for key, number in entries.values_list(by).annotate(number=Count("pk")):
         rows[key].pairs = number
@@ -67,15 +72,16 @@ def with_figures(user: Any, page: Sequence[Any], by: str, known: Loaded) -> list
 
 
 def finding(user: Any, found: Any, by: str, known: Loaded, what: str) -> str:
-    """How the last twelve months of all rows of a list compare with the twelve before; in one query.
+    """How the last twelve months of all rows of a list compare with the twelve before.
 
     what: the sales meant ("Sales to 120 customers").
     """
     start = periods.shift(known.last, 1 - YEAR)
+    keys = SUCCESSIONS[by].origins(found.order_by().values_list("pk", flat=True))
     sums = (
-        Actual.objects.visible_to(user)
+        Actual.objects.in_scope_of(user)
         .filter(
-            **{f"{by}__in": found.model.objects.filter(heirs__heir__in=found.order_by().values("pk"))},
+            **{f"{by}__in": set().union(*keys.values())},
             period__gte=periods.shift(start, -YEAR),
             period__lte=known.last,
         )

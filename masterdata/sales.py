@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import DecimalField, F, Max, Min, Q, Sum
+from django.db.models import DecimalField, Exists, F, Max, Min, OuterRef, Q, Sum
 
-from masterdata.models import Actual, Customer, Product
+from masterdata.models import Actual, Customer, CustomerSuccession, Product, ProductSuccession
 from sop_portal.lib import periods
 
 YEAR = 12
@@ -89,9 +89,9 @@ def by_month(rows: Any, first: dt.date, last: dt.date, *, with_cost: bool = Fals
 
 def without_weight(rows: Any, first: dt.date, last: dt.date) -> tuple[list[str], int]:
     """Codes of the first products among `rows` whose weight is not known, and how many more there are."""
-    weightless = Product.objects.filter(weight__isnull=True).values("pk")
-    found = rows.filter(period__gte=first, period__lte=last, product__in=weightless).order_by()
-    codes = sorted(found.values_list("product__item_code", flat=True).distinct())
+    sold = rows.filter(product=OuterRef("pk"), period__gte=first, period__lte=last)
+    weightless = Product.objects.filter(Exists(sold), weight__isnull=True).order_by("item_code")
+    codes = list(weightless.values_list("item_code", flat=True))
     return codes[:NAMED], max(0, len(codes) - NAMED)
 
 
@@ -164,6 +164,21 @@ class Share:
     last24: Decimal | None = ZERO
     quantity12: Decimal = ZERO
 
+    def __add__(self, other: "Share") -> "Share":
+        """What two together come to, under the key of the first."""
+
+        def plus(one: Decimal | None, two: Decimal | None) -> Decimal | None:
+            return None if one is None or two is None else one + two
+
+        return Share(
+            self.key,
+            self.total + other.total,
+            plus(self.last6, other.last6),
+            plus(self.last12, other.last12),
+            plus(self.last24, other.last24),
+            self.quantity12 + other.quantity12,
+        )
+
     @property
     def change(self) -> Decimal | None:
         """Of the last twelve months against the twelve before."""
@@ -182,6 +197,16 @@ class Share:
     @property
     def average24(self) -> Decimal | None:
         return None if self.last24 is None else self.last24 / 24
+
+
+def history(user: Any, *, customer: Customer | None = None, product: Product | None = None) -> Any:
+    """The actuals that `user` may see and that count for a customer, a product or (both given) the pair."""
+    rows = Actual.objects.in_scope_of(user)
+    if customer is not None:
+        rows = rows.filter(customer__in=CustomerSuccession.origins([customer.pk])[customer.pk])
+    if product is not None:
+        rows = rows.filter(product__in=ProductSuccession.origins([product.pk])[product.pk])
+    return rows
 
 
 def shares(

@@ -20,7 +20,10 @@ USERS_STAY = {
     "forecasts_line.owner_id", "forecasts_line.edited_by_id", "forecasts_line.confirmed_by_id",
     "forecasts_line.decided_by_id", "forecasts_snapshot.owner_id", "forecasts_snapshot.actor_id",
 }  # fmt: skip
-WRITTEN_BY_THE_THOUSAND = ("forecasts_line", "forecasts_snapshot", "audit_entry")
+WRITTEN_BY_THE_THOUSAND = (
+    "forecasts_line", "forecasts_snapshot", "audit_entry", "masterdata_actual", "masterdata_actualrevision",
+    "masterdata_budget", "masterdata_matrixentry", "masterdata_price", "masterdata_customer", "masterdata_product",
+)  # fmt: skip
 
 
 def _foreign_keys() -> Iterator[tuple[str, models.ForeignKey]]:

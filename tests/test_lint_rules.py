@@ -26,7 +26,7 @@ _CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*\Z")
 # A statement that is put together says in a comment above it why no input can become part of it.
 _VOUCHED = "never input"
 _ABOVE = 3
-_SCOPES = {"visible_to", "editable_by", "decidable_by"}
+_SCOPES = {"visible_to", "in_scope_of", "editable_by", "decidable_by"}
 # Bare managers of views, with the reason why their rows are in scope.
 _SCOPED_OTHERWISE = {"Entry.about": "audit.history answers first whether the person may read about this object"}
 

@@ -102,6 +102,12 @@ class Product(models.Model):
 
     class Meta:
         ordering = ["item_code"]
+        # The orders of the list, each from its first page on.
+        indexes = [
+            models.Index(fields=["description", "id"], name="product_description"),
+            models.Index(fields=["manufacturing_location", "item_code"], name="product_location"),
+            models.Index(fields=["production_line", "item_code"], name="product_line"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=~Q(item_code=""),

@@ -39,7 +39,9 @@ class Delegation(models.Model):
     """`to_user` acts for `from_user` between two instants, for all customers or some."""
 
     from_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="delegations_given")
-    to_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="delegations_received")
+    to_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="delegations_received", db_index=False
+    )
     all_customers = models.BooleanField(default=True)
     customers: models.ManyToManyField = models.ManyToManyField("Customer", blank=True, related_name="delegations")
     valid_from = models.DateTimeField()
@@ -152,6 +154,13 @@ class Customer(models.Model):
             ("view_team_customers", "Can see the customers of the own team"),
             ("view_cost", "Can see cost and margin"),
             ("import_data", "Can import and undo imports"),
+        ]
+        # The orders of the list, each from its first page on.
+        indexes = [
+            models.Index(fields=["name", "id"], name="customer_name"),
+            models.Index(fields=["region", "name", "id"], name="customer_region"),
+            models.Index(fields=["territory", "name", "id"], name="customer_territory"),
+            models.Index(fields=["corporate_group", "name", "id"], name="customer_corporate_group"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -46,7 +46,8 @@ class MatrixQuerySet(TrackedQuerySet):
 class MatrixEntry(models.Model):
     """One customer buys one product."""
 
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="matrix")
+    # The pair finds the entries of a customer.
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="matrix", db_index=False)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="matrix")
     is_active = models.BooleanField(default=True)
     minimum_order_quantity = models.DecimalField(
@@ -103,7 +104,8 @@ class MatrixEntry(models.Model):
 class Price(models.Model):
     """The price of a matrix entry from `valid_from` on, until a later one."""
 
-    entry = models.ForeignKey(MatrixEntry, on_delete=models.CASCADE, related_name="prices")
+    # The day finds the prices of an entry.
+    entry = models.ForeignKey(MatrixEntry, on_delete=models.CASCADE, related_name="prices", db_index=False)
     valid_from = models.DateField()
     unit_price = models.DecimalField(max_digits=14, decimal_places=4, validators=[NOT_NEGATIVE])
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from masterdata import details, lists, sales
 from masterdata.filters import CustomerFilter
-from masterdata.models import Actual, Customer, MatrixEntry, Product
+from masterdata.models import Customer, MatrixEntry, Product
 from masterdata.views import listing
 from masterdata.views.history import told_about
 from sop_portal.lib import keyset
@@ -67,7 +67,7 @@ def customer_detail(request: HttpRequest, pk: int) -> HttpResponse:
     readable = Customer.objects.visible_to(user)
     picture = details.picture(user, today, show=request.GET.get("show", ""), customer=customer)
     entries = MatrixEntry.objects.visible_to(user).filter(customer=customer)
-    rows = Actual.objects.visible_to(user).counting_for(customer=customer)
+    rows = sales.history(user, customer=customer)
     matrix = details.matrix(entries, rows, details.PRODUCT, picture.known)
     context = _frame(request, customer, "overview") | {
         "picture": picture,
@@ -92,7 +92,7 @@ def customer_products(request: HttpRequest, pk: int) -> HttpResponse:
     find = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     if find:
         entries = entries.filter(product__in=Product.objects.visible_to(user).matching(find))
-    rows = Actual.objects.visible_to(user).counting_for(customer=customer)
+    rows = sales.history(user, customer=customer)
     known = sales.loaded(today)
     found = details.matrix(entries, rows, details.PRODUCT, known, sort=request.GET.get("sort", ""))
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from masterdata import details, lists, sales
 from masterdata.filters import ProductFilter
-from masterdata.models import Actual, Customer, MatrixEntry, Product
+from masterdata.models import Customer, MatrixEntry, Product
 from masterdata.views import listing
 from masterdata.views.customers import PER_PAGE, TOP
 from masterdata.views.history import told_about
@@ -67,7 +67,7 @@ def product_detail(request: HttpRequest, pk: int) -> HttpResponse:
     readable = Product.objects.visible_to(user)
     picture = details.picture(user, listing.today(), show=request.GET.get("show", "quantity"), product=product)
     entries = MatrixEntry.objects.visible_to(user).filter(product=product)
-    rows = Actual.objects.visible_to(user).counting_for(product=product)
+    rows = sales.history(user, product=product)
     matrix = details.matrix(entries, rows, details.CUSTOMER, picture.known)
     context = _frame(product, "overview") | {
         "picture": picture,
@@ -88,7 +88,7 @@ def product_customers(request: HttpRequest, pk: int) -> HttpResponse:
     find = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     if find:
         entries = entries.filter(customer__in=Customer.objects.visible_to(user).matching(find))
-    rows = Actual.objects.visible_to(user).counting_for(product=product)
+    rows = sales.history(user, product=product)
     known = sales.loaded(today)
     found = details.matrix(entries, rows, details.CUSTOMER, known, sort=request.GET.get("sort", ""))
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
