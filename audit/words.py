@@ -32,6 +32,7 @@ NAMED = {
         "logout",
         "login_failed",
         "locked",
+        "unlocked",
         "password_changed",
         "role_changed",
         "deactivated",

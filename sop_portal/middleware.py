@@ -14,15 +14,16 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 
 from audit.context import acting_in
 from audit.services import Event, record
-from sop_portal import conf, database, pages, views
+from sop_portal import api, conf, database, pages, views
 from sop_portal.lib import ratelimit
-from sop_portal.lib.errors import DomainError
+from sop_portal.lib.errors import DomainError, NotAllowed
 from sop_portal.lib.net import client_ip
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -162,6 +163,33 @@ class SessionLimitsMiddleware:
     def _end(request: HttpRequest, sentence: str) -> None:
         logout(request)
         request.session_ended = sentence  # type: ignore[attr-defined]
+
+
+class NewPasswordMiddleware:
+    """Leads people who have to choose a new password there, whatever they ask for, until it is done."""
+
+    # What stays open: choosing it, having a link mailed, signing out, and what says nothing of anybody.
+    OPEN = frozenset({
+        "account_change_password", "account_reset_password", "account_reset_password_done",
+        "account_reset_password_from_key", "account_reset_password_from_key_done", "account_login", "account_logout",
+        "health", "ready",
+    })  # fmt: skip
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *args: Any) -> HttpResponse | None:
+        """To the page of a new password; scripts are told so."""
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        if not request.user.is_authenticated or not request.user.must_change_password or name in self.OPEN:
+            return None
+        if api.wants_json(request):
+            refusal = NotAllowed("Choose a new password first: an administrator asks for it.")
+            return pages.refusal_answer(request, refusal)
+        return redirect("account_change_password")
 
 
 class PageBudgetMiddleware:

@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "sop_portal.middleware.PageBudgetMiddleware",
     "sop_portal.middleware.ActingMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "sop_portal.middleware.NewPasswordMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",

@@ -4,6 +4,8 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import check_password
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -25,10 +27,18 @@ class AccountAdapter(DefaultAccountAdapter):
         """Mail the link; a mail server that is away must not tell who has an account."""
         mail.send_password_link(user)
 
+    def clean_password(self, password: str, user: Any = None) -> str:
+        """The rules for passwords; whoever has to choose a new one does not keep the old one."""
+        if user is not None and user.must_change_password and check_password(password, user.password):
+            raise ValidationError("This is the password you have had so far; choose another one.")
+        cleaned: str = super().clean_password(password, user)
+        return cleaned
+
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
-        """Set the password; the model ends the sessions of the old one."""
+        """Set the password that a person chose; the model ends the sessions of the old one."""
         user.set_password(password)
-        user.save(update_fields=["password"])
+        user.must_change_password = False  # type: ignore[attr-defined]
+        user.save(update_fields=["password", "must_change_password"])  # type: ignore[misc]
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("accounts:profile")

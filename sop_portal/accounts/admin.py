@@ -10,10 +10,10 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 
-from sop_portal.accounts import mail, services
+from sop_portal.accounts import mail, services, throttling
 from sop_portal.accounts.forms import time_zone_choices
 from sop_portal.accounts.models import ADMINISTER, User
 from sop_portal.lib.errors import Conflict
@@ -87,23 +87,40 @@ class UserAddForm(UserForm):
         return user
 
 
+class SignInFilter(admin.SimpleListFilter):
+    """Users by what keeps them from working: a lock, a password to choose, or that they never came."""
+
+    title = "sign-in"
+    parameter_name = "sign_in"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("locked", "Locked now"), ("password", "Must choose a password"), ("never", "Never signed in")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        chosen = {
+            "locked": Q(is_locked=True), "password": Q(must_change_password=True), "never": Q(last_login=None),
+        }.get(self.value() or "")  # fmt: skip
+        return queryset.filter(chosen) if chosen else queryset
+
+
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin):
     """Users are deactivated, never deleted: their work stays attributed to them."""
 
     form = UserForm
-    list_display = ("full_name", "email", "roles", "manager", "is_active", "last_login")
-    list_filter = ("is_active", "groups", ("manager", admin.RelatedOnlyFieldListFilter))
+    list_display = ("full_name", "email", "roles", "manager", "is_active", "sign_in", "last_login")
+    list_display_links = ("full_name", "email")
+    list_filter = ("is_active", SignInFilter, "groups", ("manager", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("manager",)
     search_fields = ("full_name", "email", "username", "employee_id")
     ordering = ("full_name", "pk")
     autocomplete_fields = ("manager",)
-    readonly_fields = ("last_login", "date_joined")
-    actions = ("mail_password_link", "activate", "deactivate")
+    readonly_fields = ("last_login", "date_joined", "sign_in")
+    actions = ("mail_password_link", "unlock", "require_new_password", "activate", "deactivate")
     fieldsets = (
         (None, {"fields": ("full_name", "email", "username", "employee_id")}),
         ("What they may do", {"fields": ("groups", "manager", "is_active")}),
-        ("More", {"fields": ("time_zone", "last_login", "date_joined")}),
+        ("More", {"fields": ("time_zone", "sign_in", "last_login", "date_joined")}),
     )
     add_fieldsets = (
         (None, {"fields": ("full_name", "email", "username", "employee_id")}),
@@ -112,7 +129,8 @@ class UserAdmin(admin.ModelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).prefetch_related(Prefetch("groups", Group.objects.order_by("name")))
+        users = super().get_queryset(request).annotate(is_locked=throttling.is_locked_out())
+        return users.prefetch_related(Prefetch("groups", Group.objects.order_by("name")))
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         return self.fieldsets if obj else self.add_fieldsets
@@ -131,6 +149,13 @@ class UserAdmin(admin.ModelAdmin):
     def roles(self, user: User) -> str:
         """The names of their roles."""
         return ", ".join(group.name.replace("_", " ") for group in user.groups.all())
+
+    @admin.display(description="Sign-in")
+    def sign_in(self, user: User) -> str:
+        """What keeps them from working at the moment."""
+        if user.is_locked:  # type: ignore[attr-defined]
+            return "locked after failed sign-ins"
+        return "must choose a new password" if user.must_change_password else ""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """After roles are stored: keep one's own session, or welcome a new user."""
@@ -160,6 +185,19 @@ class UserAdmin(admin.ModelAdmin):
                     messages.ERROR,
                 )
 
+    @admin.action(description="Unlock after failed sign-ins", permissions=["change"])
+    def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Let the chosen users try again at once."""
+        had = services.unlock(queryset, by=request.user)  # type: ignore[arg-type]
+        self.message_user(request, f"{_users(len(had))} unlocked." if had else "None of them had failed to sign in.")
+
+    @admin.action(description="Require a new password", permissions=["change"])
+    def require_new_password(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Sign the chosen users out; they choose another password before anything else."""
+        asked = services.require_new_password(queryset, by=request.user)  # type: ignore[arg-type]
+        who = f"{_users(len(asked))} signed out; at the next sign-in a new password has to be chosen."
+        self.message_user(request, who if asked else "All of them have to choose a new password already.")
+
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Let the chosen users sign in again."""
@@ -176,8 +214,11 @@ class UserAdmin(admin.ModelAdmin):
         except Conflict as refusal:
             self.message_user(request, refusal.detail, messages.ERROR)
             return
-        word = "activated" if active else "deactivated"
-        self.message_user(request, f"{len(changed)} user{'' if len(changed) == 1 else 's'} {word}.")
+        self.message_user(request, f"{_users(len(changed))} {'activated' if active else 'deactivated'}.")
+
+
+def _users(count: int) -> str:
+    return f"{count} user{'' if count == 1 else 's'}"
 
 
 admin.site.unregister(Group)

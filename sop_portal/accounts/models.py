@@ -106,6 +106,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     time_zone = models.CharField(max_length=64, default="UTC", validators=[known_time_zone])
     is_active = models.BooleanField("active", default=True)
+    # Set by an administrator: nothing but choosing another password is possible until that is done.
+    must_change_password = models.BooleanField("must choose a new password", default=False, editable=False)
     # Raised whenever password, roles or activity change: sessions and tokens made under an older version are dead.
     access_version = models.PositiveIntegerField(default=0, editable=False)
     date_joined = models.DateTimeField(auto_now_add=True)

@@ -9,6 +9,8 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F
 
+from audit.services import Event, record_many
+from sop_portal.accounts import throttling
 from sop_portal.accounts.models import ADMINISTER, User
 from sop_portal.lib.errors import NotAllowed, Refused
 
@@ -75,6 +77,31 @@ def set_active(users: Iterable[User], active: bool, *, by: User | None) -> list[
         user.is_active = active
         user.save(update_fields=["is_active"])
         changed.append(user)
+    return changed
+
+
+@transaction.atomic
+def unlock(users: Iterable[User], *, by: User | None) -> list[User]:
+    """Forget the failed sign-ins of `users`, so that they may try again at once. Returns those who had any."""
+    _require(by)
+    had = throttling.forget_failures(users)
+    record_many(
+        Event(action="user_unlocked", entity_type="user", entity_id=str(user.pk), label=str(user)) for user in had
+    )
+    return had
+
+
+@transaction.atomic
+def require_new_password(users: Iterable[User], *, by: User | None) -> list[User]:
+    """End the sessions of `users` and let them do nothing but choose another password once they sign in again.
+
+    Returns those of whom it was not asked yet. Raises NotAllowed.
+    """
+    _require(by)
+    held = User.objects.filter(pk__in=[user.pk for user in users], must_change_password=False).order_by("pk")
+    changed: list[User] = list(held.select_for_update(no_key=True))
+    User.objects.filter(pk__in=[user.pk for user in changed]).update(must_change_password=True)
+    revoke_access([user.pk for user in changed])
     return changed
 
 

@@ -2,10 +2,13 @@
 the database, so they work with the cache away; per address alone it is lib/ratelimit's."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from axes.handlers.database import AxesDatabaseHandler
 from axes.models import AccessAttempt
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -13,7 +16,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.crypto import salted_hmac
 
 from sop_portal.accounts import turns
-from sop_portal.accounts.models import User
+from sop_portal.accounts.models import SignInTurn, User
 from sop_portal.lib.net import client_ip
 
 COOLOFF = dt.timedelta(minutes=15)
@@ -97,6 +100,24 @@ def signed_in(request: HttpRequest, user: User) -> None:
     if name := request.__dict__.get(_TURN):
         turns.give_back(name)
     turns.remember(user, client_ip(request))
+
+
+def is_locked_out() -> Exists:
+    """Whether a user (the outer row) failed so often from one address that they have to wait, as an expression."""
+    recent = AccessAttempt.objects.filter(username=OuterRef("email"), attempt_time__gte=timezone.now() - COOLOFF)
+    failed = recent.order_by().values("username", "ip_address").annotate(failures=Sum("failures_since_start"))
+    return Exists(failed.filter(failures__gte=settings.AXES_FAILURE_LIMIT))
+
+
+def forget_failures(users: Iterable[User]) -> list[User]:
+    """Forget the failed sign-ins of `users`, from wherever; returns those who had any."""
+    people = {user.email: user for user in users}
+    attempts = AccessAttempt.objects.filter(username__in=list(people))
+    waits = SignInTurn.objects.filter(name__in=list(people), attempts__gt=0)
+    had = {*attempts.values_list("username", flat=True), *waits.values_list("name", flat=True)}
+    attempts.delete()
+    waits.delete()
+    return [user for email, user in people.items() if email in had]
 
 
 def seconds_locked(request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:

@@ -29,7 +29,7 @@ def declare() -> None:
         User,
         fields=[
             "email", "username", "full_name", "employee_id", "manager", "time_zone", "is_active", "is_superuser",
-            "password",
+            "must_change_password", "password",
         ],
         entity="user",
         secret=["password"],
