@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from audit.context import as_source
-from masterdata.imports import customers, facts, matrix, products
+from masterdata.imports import customers, facts, matrix, products, users
 from masterdata.imports.files import opened
 from masterdata.imports.job import Job
 from masterdata.imports.kinds import KINDS, Kind
@@ -31,6 +31,7 @@ LOADERS: Mapping[str, Callable[[Staging, Job], Outcome]] = {
     ImportRun.Kind.MATRIX: matrix.load,
     ImportRun.Kind.ACTUALS: facts.load,
     ImportRun.Kind.BUDGET: facts.load,
+    ImportRun.Kind.USERS: users.load,
 }
 
 

@@ -85,15 +85,16 @@ def _read_cell(row: Row, column: Column, staging: Staging, known: dict[tuple[str
 
 def _refuse_shared_keys(rows: Iterable[Row], staging: Staging) -> None:
     (name,) = staging.kind.key_columns
-    by_key: dict[Any, list[Row]] = {}
+    column = staging.kind.column(name)
+    by_key: dict[str, list[Row]] = {}
     for row in rows:
         if name in row.values:
-            by_key.setdefault(row.values[name], []).append(row)
-    words = staging.kind.column(name).heading
+            key = row.values[name].casefold() if column.type == "email" else row.values[name]
+            by_key.setdefault(key, []).append(row)
     for sharing in by_key.values():
         for at, row in enumerate(sharing if len(sharing) > 1 else ()):
             one, other = sorted((row.line, sharing[1 if at == 0 else 0].line))
-            row.refuse(name, f"Rows {one} and {other} hold the same {words}; delete one of them.")
+            row.refuse(name, f"Rows {one} and {other} hold the same {column.heading}; delete one of them.")
 
 
 def fill(instance: models.Model, row: Row, fields: Mapping[str, str], *, clears: bool) -> None:
@@ -108,14 +109,17 @@ def fill(instance: models.Model, row: Row, fields: Mapping[str, str], *, clears:
                 setattr(instance, attribute, None if meta.null else "")
 
 
-def check(instance: models.Model, row: Row, fields: Mapping[str, str], skip: Collection[str] = ()) -> None:
+def check(
+    instance: models.Model, row: Row, fields: Mapping[str, str], skip: Collection[str] = (), *, whole: bool = True
+) -> None:
     """Let the model's own rules speak about what the row sets; refusals go to the columns.
 
-    fields: column -> field. skip: fields that are checked elsewhere.
+    fields: column -> field. skip: fields that are checked elsewhere. whole: also the rules about the row as a whole.
     """
     own = {field.name for field in instance._meta.concrete_fields} - set(fields.values()) | set(skip)
     columns = {attribute: name for name, attribute in fields.items()}
-    for rule in (lambda: instance.clean_fields(exclude=own), instance.clean):
+    rules: list[Callable[[], None]] = [lambda: instance.clean_fields(exclude=own)]
+    for rule in [*rules, instance.clean] if whole else rules:
         try:
             rule()
         except ValidationError as refusal:
@@ -196,11 +200,11 @@ def link(objects: Iterable[Any], name: str, by_id: Mapping[int, Any]) -> None:
 def refuse_dangling(rows: Sequence[Row], name: str, by_line: Mapping[int, Any]) -> None:
     """Refuse cells that point at an object which the file was to create in a row that is refused."""
     while True:
-        come = {by_line[row.line].pk for row in rows if row.line in by_line and not row.refused}
+        come = {id(by_line[row.line]) for row in rows if row.line in by_line and not row.refused}
         dangling = [
             row
             for row in rows
-            if not row.refused and (other := row.values.get(name)) and other._state.adding and other.pk not in come
+            if not row.refused and (other := row.values.get(name)) and other._state.adding and id(other) not in come
         ]
         if not dangling:
             return

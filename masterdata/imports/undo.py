@@ -10,7 +10,7 @@ from typing import Any
 from django.apps import apps
 from django.db import models
 
-from masterdata.imports import customers, matrix, merge, products
+from masterdata.imports import customers, matrix, merge, products, users
 from masterdata.imports.engine import take_turn
 from masterdata.imports.facts import ACTUALS, BUDGET
 from masterdata.imports.merge import CHANGED, GONE, Target
@@ -18,6 +18,7 @@ from masterdata.imports.progress import Watch
 from masterdata.imports.staging import TABLES, one_of, rows_of, run_sql
 from masterdata.models import ImportRun
 from masterdata.upserts import next_batch
+from sop_portal.accounts.models import User
 from sop_portal.lib.errors import Conflict
 
 # What may be taken back, in the order in which it goes: what points at others before these.
@@ -39,6 +40,9 @@ def take_back(run: ImportRun, watch: Watch, patience: float | None, begin: Calla
     run_sql(f"SET LOCAL client_min_messages = warning; DROP TABLE IF EXISTS {', '.join(TABLES)}")
     if run.kind == ImportRun.Kind.ACTUALS:
         return _take_back_actuals(run, watch)
+    if run.kind == ImportRun.Kind.USERS:
+        _take_back_users(run)
+        return None
     wrote = {
         entity
         for (entity,) in rows_of("SELECT DISTINCT entity FROM masterdata_importchange WHERE run_id = %s", [run.pk])
@@ -82,6 +86,17 @@ def _take_back_actuals(run: ImportRun, watch: Watch) -> int | None:
     merge.remove(target)
     run_sql("DROP TABLE import_rows")
     return batch
+
+
+def _take_back_users(run: ImportRun) -> None:
+    users.restore(run)
+    run_sql(
+        f"CREATE TEMP TABLE import_rows AS SELECT object_id AS id, '{GONE}' AS state FROM masterdata_importchange "
+        f"WHERE run_id = {int(run.pk)} AND before IS NULL"
+    )
+    _refuse_used(run, Target(User, (), ()))
+    run_sql("DROP TABLE import_rows")
+    users.remove(run)
 
 
 def _take_back(run: ImportRun, target: Target, watch: Watch) -> None:
@@ -143,6 +158,9 @@ def _refuse_used(run: ImportRun, target: Target) -> None:
     uses = []
     for table, column in _pointing_at(target.table):
         pointing = next((model for model in _models() if model._meta.db_table == table), None)
+        if pointing is not None and pointing._meta.auto_created is target.model:
+            # A list of its own, which goes with it.
+            continue
         (used,) = one_of(
             f'SELECT count(*) FROM import_rows AS staged JOIN "{table}" AS other ON other."{column}" = staged.id '
             f"WHERE staged.state = '{GONE}' AND NOT EXISTS (SELECT FROM masterdata_importchange AS change WHERE "

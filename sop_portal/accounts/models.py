@@ -1,5 +1,6 @@
 """People: who they are, whose team they are in. What they may do are permissions of their groups."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -59,6 +60,46 @@ class UserQuerySet(TrackedQuerySet):
         admins = list(self.lock_admins().values_list("pk", flat=True)[:2])
         if admins == [user.pk]:
             raise Conflict(f"{user} is the last active administrator. Give another active user the role admin first.")
+
+    def refuse_without_admin(self, had_admin: bool) -> None:
+        """Raise Conflict when what was written took the last active administrator; `had_admin`: there was one before."""
+        if had_admin and not self.lock_admins().exists():
+            raise Conflict("This would leave no active administrator. Give another active user the role admin first.")
+
+    def clashes(self, users: "Sequence[User]") -> list[dict[str, str]]:
+        """Why these users cannot have the names they are given, by field, as if all of them were saved together.
+
+        E-mail address, username and employee ID belong to one user each, and nobody's username is the address of
+        another, who signs in with it.
+        """
+        emails = [user.email.lower() for user in users]
+        names = [(user.username or user.email).lower() for user in users]
+        numbers = [user.employee_id or None for user in users]
+        others = (
+            self.annotate(email_lower=Lower("email"), username_lower=Lower("username"))
+            .exclude(pk__in=[user.pk for user in users if user.pk])
+            .filter(
+                models.Q(email_lower__in={*emails, *names})
+                | models.Q(username_lower__in=names)
+                | models.Q(employee_id__in=[number for number in numbers if number])
+            )
+        )
+        rows = list(others.values_list("email_lower", "username_lower", "employee_id"))
+        taken_emails, taken_names, taken_numbers = ({row[at] for row in rows} for at in range(3))
+        own_emails, own_names, own_numbers = Counter(emails), Counter(names), Counter(numbers)
+        found: list[dict[str, str]] = []
+        for email, name, number in zip(emails, names, numbers, strict=True):
+            clash = {}
+            if email in taken_emails or own_emails[email] > 1:
+                clash["email"] = "Another user has this e-mail address."
+            if name in taken_names or own_names[name] > 1:
+                clash["username"] = "Another user has this username."
+            elif name in taken_emails or (name != email and own_emails[name]):
+                clash["username"] = "This is the e-mail address of another user, who signs in with it."
+            if number and (number in taken_numbers or own_numbers[number] > 1):
+                clash["employee_id"] = "Another user has this employee ID."
+            found.append(clash)
+        return found
 
     def named(self, login: str) -> "User | None":
         """The user whose e-mail address, or else username, is `login` in any case."""
@@ -155,9 +196,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.employee_id = self.employee_id or None
         if self.manager_id and self.manager_id == self.pk:
             raise ValidationError({"manager": "Nobody can be their own manager."})
-        others = self.__class__.objects.exclude(pk=self.pk)
-        if others.filter(email=self.username.lower()).exists():
-            raise ValidationError({"username": "This is the e-mail address of another user, who signs in with it."})
+        (clash,) = self.__class__.objects.clashes([self])
+        if clash:
+            raise ValidationError(clash)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; a changed password or activity ends what was signed in under the old one.

@@ -16,7 +16,6 @@ from audit.context import acting
 from audit.services import Event, record
 from sop_portal.accounts import services, throttling, turns
 from sop_portal.accounts.models import User
-from sop_portal.lib.errors import Conflict
 from sop_portal.lib.net import client_ip
 
 
@@ -105,7 +104,7 @@ def grants_changed(
         instance.__dict__["_grants_before"] = (User.objects.lock_admins().exists(), _grants(sender, ids))
         return
     had_admin, before = instance.__dict__.pop("_grants_before")
-    _refuse_without_admin(had_admin)
+    User.objects.refuse_without_admin(had_admin)
     after = _grants(sender, before)
     services.revoke_access([pk for pk in before if before[pk] != after[pk]])
     if isinstance(instance, User):
@@ -131,14 +130,9 @@ def _grants(sender: Any, user_ids: Iterable[int]) -> dict[int, set[int]]:
     return grants
 
 
-def _refuse_without_admin(had_admin: bool) -> None:
-    if had_admin and not User.objects.lock_admins().exists():
-        raise Conflict("This would leave no active administrator. Give another active user the role admin first.")
-
-
 def role_permissions_changed(sender: Any, instance: Any, action: str, **kwargs: Any) -> None:
     """What a role may do changed: somebody must still be an administrator."""
     if action.startswith("pre_"):
         instance.__dict__["_had_admin"] = User.objects.lock_admins().exists()
     else:
-        _refuse_without_admin(instance.__dict__.pop("_had_admin"))
+        User.objects.refuse_without_admin(instance.__dict__.pop("_had_admin"))

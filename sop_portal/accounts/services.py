@@ -17,13 +17,13 @@ from sop_portal.lib.errors import NotAllowed, Refused
 ADMIN_ROLE = "admin"
 
 
-def _require(by: User | None) -> None:
+def require_admin(by: User | None) -> None:
     """Raise NotAllowed unless `by` may manage users; None is a command on the server, which may."""
     if by is not None and not by.has_perm(ADMINISTER):
         raise NotAllowed("Users are managed by administrators.")
 
 
-def _roles(names: Iterable[str]) -> list[Group]:
+def roles_named(names: Iterable[str]) -> list[Group]:
     """The groups of `names`. Raises Refused naming those that do not exist."""
     wanted = set(names)
     groups = list(Group.objects.filter(name__in=wanted))
@@ -48,8 +48,8 @@ def create_user(
     fields: username, employee_id, manager, time_zone.
     Raises NotAllowed, Refused for an unknown role, ValidationError for fields that do not make sense.
     """
-    _require(by)
-    groups = _roles(roles)
+    require_admin(by)
+    groups = roles_named(roles)
     user: User = User.objects.create_user(email, password, full_name=full_name, **fields)
     user.groups.set(groups)
     return user
@@ -61,8 +61,8 @@ def set_roles(user: User, roles: Iterable[str], *, by: User | None) -> None:
 
     Raises NotAllowed, Refused for an unknown role, Conflict for the last active administrator.
     """
-    _require(by)
-    user.groups.set(_roles(roles))
+    require_admin(by)
+    user.groups.set(roles_named(roles))
 
 
 @transaction.atomic
@@ -71,7 +71,7 @@ def set_active(users: Iterable[User], active: bool, *, by: User | None) -> list[
 
     Returns the users changed. Raises NotAllowed, and Conflict for the last active administrator.
     """
-    _require(by)
+    require_admin(by)
     changed = []
     for user in User.objects.filter(pk__in=[user.pk for user in users]).exclude(is_active=active).order_by("pk"):
         user.is_active = active
@@ -126,5 +126,5 @@ def make_admin(email: str, full_name: str = "") -> tuple[User, bool]:
         name = full_name or email.partition("@")[0]
         return create_user(by=None, email=email, full_name=name, roles=[ADMIN_ROLE]), True
     set_active([user], True, by=None)
-    user.groups.add(*_roles([ADMIN_ROLE]))
+    user.groups.add(*roles_named([ADMIN_ROLE]))
     return User.objects.get(pk=user.pk), False
