@@ -83,7 +83,7 @@ def set_active(users: Iterable[User], active: bool, *, by: User | None) -> list[
 @transaction.atomic
 def unlock(users: Iterable[User], *, by: User | None) -> list[User]:
     """Forget the failed sign-ins of `users`, so that they may try again at once. Returns those who had any."""
-    _require(by)
+    require_admin(by)
     had = throttling.forget_failures(users)
     record_many(
         Event(action="user_unlocked", entity_type="user", entity_id=str(user.pk), label=str(user)) for user in had
@@ -97,7 +97,7 @@ def require_new_password(users: Iterable[User], *, by: User | None) -> list[User
 
     Returns those of whom it was not asked yet. Raises NotAllowed.
     """
-    _require(by)
+    require_admin(by)
     held = User.objects.filter(pk__in=[user.pk for user in users], must_change_password=False).order_by("pk")
     changed: list[User] = list(held.select_for_update(no_key=True))
     User.objects.filter(pk__in=[user.pk for user in changed]).update(must_change_password=True)

@@ -14,7 +14,7 @@ ELSEWHERE = {
     "matrix": {"customer", "product"},
     "actuals": {"customer", "product"},
     "budget": {"customer", "product"},
-    "users": {"password", "last_login", "is_superuser", "access_version", "date_joined"},
+    "users": {"password", "must_change_password", "last_login", "is_superuser", "access_version", "date_joined"},
 }
 MODELS = {
     "customers": Customer,
