@@ -21,6 +21,11 @@ _PRICES_AHEAD = 12
 CUSTOMER, PRODUCT = "customer", "product"
 
 
+def usual_months(known: Loaded) -> tuple[dt.date, dt.date]:
+    """The first and the last month of the sales history unless somebody asks for others."""
+    return max(known.first, periods.shift(known.last, 1 - SHOWN)), known.last
+
+
 @dataclass(frozen=True)
 class Picture:
     """What was sold: the last twelve months in figures, 36 months as a plot with the plan after them."""

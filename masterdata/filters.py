@@ -257,6 +257,27 @@ class SalesFilter(ListFilter):
             found = found.filter(product__in=_origins(ProductSuccession, family, once=True))
         return found
 
+    def in_months(self, rows: Any) -> Any:
+        """Of `rows` those of the months asked for."""
+        return rows.filter(period__gte=self.first, period__lte=self.last)
+
+
+class PairFilter(ListFilter):
+    """Which pairs of customer and product; for files of the matrix and of budgets."""
+
+    customer = forms.CharField(label="Customer", required=False, max_length=100)
+    product = forms.CharField(label="Product", required=False, max_length=100)
+
+    def apply(self, rows: Any) -> Any:
+        """Of `rows` those of the customers and products asked for; none while the filter makes no sense."""
+        if not self.is_valid():
+            return rows.none()
+        if self.wanted("customer"):
+            rows = rows.filter(customer__in=self.customers.matching(self.wanted("customer")))
+        if self.wanted("product"):
+            rows = rows.filter(product__in=Product.objects.matching(self.wanted("product")))
+        return rows
+
 
 def _origins(succession: type[Succession], heirs: Any, *, once: bool = False) -> set[int]:
     """The keys of those whose history counts for `heirs`."""

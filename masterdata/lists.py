@@ -1,6 +1,6 @@
 """What stands beside each row of the lists of customers and products: what it sold, month by month, for one page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,43 @@ from sop_portal.lib import periods
 
 # Months of the small line.
 LINE = 24
+# Keys of the address -> the columns that order a list; the last of them is unique, none may be NULL.
+CUSTOMERS = {
+    "name": ("name", "pk"),
+    "id": ("customer_id",),
+    "region": ("region", "name", "pk"),
+    "territory": ("territory", "name", "pk"),
+    "group": ("corporate_group", "name", "pk"),
+}
+PRODUCTS = {
+    "code": ("item_code",),
+    "description": ("description", "pk"),
+    "group": ("group__code", "item_code"),
+    "location": ("manufacturing_location", "item_code"),
+    "line": ("production_line", "item_code"),
+}
+SALES = {
+    "newest": ("-period", "customer__name", "product__item_code", "pk"),
+    "period": ("period", "customer__name", "product__item_code", "pk"),
+    "customer": ("customer__name", "customer__pk", "product__item_code", "-period", "pk"),
+    "product": ("product__item_code", "customer__name", "customer__pk", "-period", "pk"),
+}
 SUCCESSIONS = {"customer": CustomerSuccession, "product": ProductSuccession}
+
+
+def order(sort: str, sorts: Mapping[str, Sequence[str]]) -> list[str]:
+    """The columns that order a list by the key `sort` of the address, turned around when it starts with a minus.
+
+    An unknown key is the first of `sorts`.
+    """
+    columns = sorts.get(sort.removeprefix("-"))
+    if columns is None:
+        return list(next(iter(sorts.values())))
+    return [_turned(column) for column in columns] if sort.startswith("-") else list(columns)
+
+
+def _turned(column: str) -> str:
+    return column.removeprefix("-") if column.startswith("-") else f"-{column}"
 
 
 @dataclass

@@ -5,7 +5,8 @@ from typing import Any
 
 from masterdata.models import Product
 
-COSTS = frozenset({"cost_price"})
+# Names of the fields and columns that tell a cost.
+COSTS = frozenset({"cost_price", "cost"})
 
 
 def product_history(user: Any, entity_id: str) -> bool | Collection[str]:

@@ -64,6 +64,7 @@ GET: dict[str, tuple[int, ...]] = {
     "masterdata:product_customers": SIGNED_IN,
     "masterdata:product_history": SIGNED_IN,
     "masterdata:sales_history": SIGNED_IN,
+    "masterdata:export": SIGNED_IN,
     "cycles:list": SIGNED_IN,
     "cycles:create": ADMINS,
     "cycles:detail": SIGNED_IN,
@@ -127,6 +128,7 @@ class World:
             arguments[f"masterdata:{view}"] = customer
         for view in ("product", "product_customers", "product_history"):
             arguments[f"masterdata:{view}"] = product
+        arguments["masterdata:export"] = {"kind": "customers", "form": "csv"}
         arguments["masterdata:pair"] = {**customer, "product_pk": self.line.product_id}
         if route in arguments:
             return reverse(route, kwargs=arguments[route])

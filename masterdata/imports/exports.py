@@ -1,6 +1,6 @@
 """Master data and facts as files that the import takes back without a change."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import IO, Any, Literal
 
 from django.contrib.postgres.aggregates import StringAgg
@@ -52,19 +52,26 @@ _ORDER: Mapping[str, tuple[str, ...]] = {
 
 
 def write_export(
-    target: IO[bytes], kind: Kind, rows: QuerySet[Any], *, form: Form, leave_out: Collection[str] = ()
+    target: IO[bytes],
+    kind: Kind,
+    rows: QuerySet[Any],
+    *,
+    form: Form,
+    leave_out: Collection[str] = (),
+    order: Sequence[str] = (),
 ) -> None:
     """Write `rows` into `target` in the columns of `kind`.
 
     rows: customers, products, matrix entries, actuals, budgets or users, as filtered and as far as the reader may see
-    them. leave_out: names of columns that the reader may not see. Raises TooLarge when a sheet cannot hold them.
+    them. leave_out: names of columns that the reader may not see. order: columns;
+    that of their keys when not given. Raises TooLarge when a sheet cannot hold them.
     """
     columns = [
         flat.Column(column.heading, TYPES.get(column.type, "text"), _value(kind, column), WIDTHS.get(column.type, 14.0))
         for column in kind.columns
         if column.name not in leave_out
     ]
-    ordered = rows.order_by(*_ORDER[kind.key])
+    ordered = rows.order_by(*(order or _ORDER[kind.key]))
     if form == "csv":
         flat.write_csv(target, ordered, columns)
     else:

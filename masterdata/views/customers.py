@@ -1,6 +1,7 @@
 """The list of customers, and the page of one: sales, products with prices, history."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,13 +16,6 @@ from masterdata.views.history import told_about
 from sop_portal.lib import keyset
 from sop_portal.lib.paging import pager
 
-SORTS = {
-    "name": ("name", "pk"),
-    "id": ("customer_id",),
-    "region": ("region", "name", "pk"),
-    "territory": ("territory", "name", "pk"),
-    "group": ("corporate_group", "name", "pk"),
-}
 PER_PAGE = 100
 
 
@@ -31,7 +25,7 @@ def customer_list(request: HttpRequest) -> HttpResponse:
     form = CustomerFilter(request.GET, request.user)
     found = form.apply()
     page = listing.page_of(
-        request, found.select_related("sales_rep"), listing.order(request.GET.get("sort", ""), SORTS, "name")
+        request, found.select_related("sales_rep"), lists.order(request.GET.get("sort", ""), lists.CUSTOMERS)
     )
     known = sales.loaded(listing.today())
     total = keyset.count_text(found, "customer")
@@ -103,7 +97,7 @@ def customer_products(request: HttpRequest, pk: int) -> HttpResponse:
         "find": find,
         "last": known.last,
         "pager": pager(page, request.GET, "product"),
-        "query": listing.address(request),
+        "file_query": urlencode({"customer": customer.customer_id, "product": find}),
     }
     return render(request, "masterdata/customer_products.html", context)
 

@@ -1,28 +1,13 @@
 """What the lists of master data share: sorting, paging and their words in the address."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
 
 from sop_portal.lib import keyset
-
-
-def order(sort: str, sorts: Mapping[str, Sequence[str]], default: str) -> list[str]:
-    """The columns that order a list by the key `sort` of the address, turned around when it starts with a minus.
-
-    An unknown key is the default. sorts: key -> columns; the last of them is unique.
-    """
-    if sort.removeprefix("-") not in sorts:
-        sort = default
-    columns = sorts[sort.removeprefix("-")]
-    return [_turned(column) for column in columns] if sort.startswith("-") else list(columns)
-
-
-def _turned(column: str) -> str:
-    return column.removeprefix("-") if column.startswith("-") else f"-{column}"
 
 
 def page_of(request: HttpRequest, rows: Any, columns: Sequence[str]) -> keyset.Page:

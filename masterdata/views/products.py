@@ -1,6 +1,7 @@
 """The list of products, and the page of one: sales, customers with prices, history."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -16,14 +17,6 @@ from masterdata.views.history import told_about
 from sop_portal.lib import keyset
 from sop_portal.lib.paging import pager
 
-SORTS = {
-    "code": ("item_code",),
-    "description": ("description", "pk"),
-    "group": ("group__code", "item_code"),
-    "location": ("manufacturing_location", "item_code"),
-    "line": ("production_line", "item_code"),
-}
-
 
 @require_safe
 def product_list(request: HttpRequest) -> HttpResponse:
@@ -31,7 +24,7 @@ def product_list(request: HttpRequest) -> HttpResponse:
     form = ProductFilter(request.GET, request.user)
     found = form.apply()
     page = listing.page_of(
-        request, found.select_related("group"), listing.order(request.GET.get("sort", ""), SORTS, "code")
+        request, found.select_related("group"), lists.order(request.GET.get("sort", ""), lists.PRODUCTS)
     )
     known = sales.loaded(listing.today())
     total = keyset.count_text(found, "product")
@@ -99,7 +92,7 @@ def product_customers(request: HttpRequest, pk: int) -> HttpResponse:
         "find": find,
         "last": known.last,
         "pager": pager(page, request.GET, "customer"),
-        "query": listing.address(request),
+        "file_query": urlencode({"product": product.item_code, "customer": find}),
     }
     return render(request, "masterdata/product_customers.html", context)
 

@@ -1,6 +1,6 @@
 """The sales history: own actuals over all customers in scope, added up over everything the filters leave."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from masterdata import details, drawing, sales
+from masterdata import details, drawing, lists, sales
 from masterdata.filters import SalesFilter
 from masterdata.models import Customer, Product
 from masterdata.sales import YEAR
@@ -18,13 +18,6 @@ from sop_portal.lib.paging import pager
 
 MONTHS, CUSTOMERS, PRODUCTS, ROWS = "months", "customers", "products", "rows"
 TABS = {MONTHS: "Months", CUSTOMERS: "Customers", PRODUCTS: "Products", ROWS: "Every row"}
-# Order of the rows; the newest month comes first, within it customers by name.
-SORTS = {
-    "period": ("period", "customer__name", "product__item_code", "pk"),
-    "customer": ("customer__name", "customer__pk", "product__item_code", "-period", "pk"),
-    "product": ("product__item_code", "customer__name", "customer__pk", "-period", "pk"),
-}
-NEWEST = ("-period", "customer__name", "product__item_code", "pk")
 SHARES = {
     "name": "name", "total": "total", "last12": "last12", "change": "change", "average6": "average6",
     "average12": "average12", "average24": "average24",
@@ -37,7 +30,7 @@ def sales_history(request: HttpRequest) -> HttpResponse:
     """Totals, plot and averages of what the filters leave, and it by month, customer, product or row."""
     user: Any = request.user
     known = sales.loaded(listing.today())
-    form = SalesFilter(request.GET, user, max(known.first, periods.shift(known.last, 1 - details.SHOWN)), known.last)
+    form = SalesFilter(request.GET, user, *details.usual_months(known))
     rows = form.apply()
     first, last = form.first, form.last
     length = periods.between(first, last) + 1
@@ -85,7 +78,7 @@ def sales_history(request: HttpRequest) -> HttpResponse:
     if tab == MONTHS:
         context["month_rows"] = details.month_rows(months, first)
     elif tab == ROWS:
-        context |= _rows(request, rows.filter(period__gte=first, period__lte=last))
+        context |= _rows(request, form.in_months(rows))
     else:
         context |= _shares(request, rows, tab, form, known)
     return render(request, "masterdata/sales_history.html", context, status=200 if form.is_valid() else 422)
@@ -93,8 +86,7 @@ def sales_history(request: HttpRequest) -> HttpResponse:
 
 def _rows(request: HttpRequest, rows: Any) -> dict[str, Any]:
     """One page of actuals, one by one."""
-    sort = request.GET.get("sort", "")
-    order: Sequence[str] = listing.order(sort, SORTS, "") if sort.removeprefix("-") in SORTS else NEWEST
+    order = lists.order(request.GET.get("sort", ""), lists.SALES)
     page = listing.page_of(request, rows.select_related("customer", "product"), order)
     total = keyset.count_text(rows, "row")
     return {

@@ -163,7 +163,8 @@ def _copied(rows: QuerySet[Any], columns: Sequence[Column], shapes: dict[str, st
     with connections[rows.db].cursor() as cursor:
         # The inner query is the ORM's; the outer one is made of the words above.
         statement = f"COPY (SELECT {outer} FROM ({inner}) AS t ({', '.join(names)})) TO STDOUT ({options})"
-        with cursor.copy(statement, named) as copied:
+        # Past the wrapper that counts statements, whose copy() takes no parameters.
+        with cursor.cursor.copy(statement, named) as copied:
             yield copied
 
 
