@@ -287,6 +287,7 @@ EMAIL_TIMEOUT = 10
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = "sop_portal.formats"
 TIME_ZONE = "UTC"
 
 LOG_FORMAT = env("LOG_FORMAT", "console" if LOCAL else "json")

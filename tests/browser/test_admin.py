@@ -1,0 +1,42 @@
+"""The admin's pages in Chromium: what Django leaves unnamed or empty has a name there."""
+
+import pytest
+
+from tests import factories
+from tests.browser.conftest import axe
+
+pytestmark = pytest.mark.browser
+
+USER = "/admin/accounts/user/add/"
+
+
+@pytest.fixture
+def page(portal):
+    return portal.page(factories.make_user("admin"))
+
+
+def test_axe_finds_nothing_on_forms_and_lists(page):
+    customer = factories.make_customer()
+    page.goto("/admin/masterdata/customer/")
+    assert page.get_by_role("link", name="not filled in").count() == 2  # its region and its territory
+    addresses = (
+        "/admin/masterdata/customer/",
+        f"/admin/masterdata/customer/{customer.pk}/change/",
+        "/admin/masterdata/delegation/add/",
+        "/admin/conf/setting/",
+        USER,
+    )
+    for address in addresses:
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        assert axe(page, preload=False) == [], address
+
+
+def test_a_field_that_searches_says_its_name_and_what_is_chosen(page):
+    factories.make_user("manager", full_name="Mona Manager")
+    page.goto(USER)
+    page.get_by_role("combobox", name="Manager", exact=True).press("Enter")
+    page.keyboard.type("Mona")
+    page.locator(".select2-results__option", has_text="Mona Manager").wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("combobox", name="Manager, Mona Manager").wait_for()
