@@ -22,4 +22,6 @@ urlpatterns = [
     path("imports/legacy/", legacy.legacy_upload, name="legacy_upload"),
     path("imports/legacy/<int:pk>/", legacy.legacy_run, name="legacy_run"),
     path("imports/legacy/<int:pk>/names/", legacy.legacy_names, name="legacy_names"),
+    path("imports/legacy/<int:pk>/cancel/", legacy.legacy_cancel, name="legacy_cancel"),
+    path("imports/legacy/<int:pk>/again/", legacy.legacy_again, name="legacy_again"),
 ]

@@ -89,6 +89,8 @@ GET: dict[str, tuple[int, ...]] = {
     "forecasts:legacy_upload": ADMINS,
     "forecasts:legacy_run": (SIGN_IN, *(NO,) * 5, GONE),
     "forecasts:legacy_names": (SIGN_IN, *(NO,) * 5, GONE),
+    "forecasts:legacy_cancel": (SIGN_IN, *(VERB,) * 6),
+    "forecasts:legacy_again": (SIGN_IN, *(VERB,) * 6),
 }
 
 

@@ -28,10 +28,10 @@ from audit.context import acting
 from audit.models import Entry
 from cycles.models import Cycle
 from forecasts import services
-from forecasts.excel.legacy_runs import label_of
 from forecasts.models import Line
 from forecasts.reasons import Reason
 from forecasts.services.writing import past_the_guard
+from masterdata.imports.files import label_of
 from masterdata.models import Customer, Delegation, ImportRun
 from sop_portal.accounts.models import User
 from sop_portal.conf.services import set_value
@@ -903,7 +903,7 @@ class TestFiles:
         label = label_of(name)
         assert "/" not in label and "\\" not in label and len(label) <= 255 and label
         assert not any(ord(character) < 32 or character == "\u202e" for character in label)
-        assert [label_of(bare) for bare in ("", ".", "..", "../", "a/..")] == ["workbook", ".", "..", "workbook", ".."]
+        assert [label_of(bare) for bare in ("", ".", "..", "../", "a/..")] == ["file", ".", "..", "file", ".."]
         client = browser(make_user("admin"))
         response = client.post("/imports/legacy/", {"file": SimpleUploadedFile(name, b"not a workbook")}, follow=True)
         assert response.status_code in (200, 422)

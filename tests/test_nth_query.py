@@ -14,7 +14,7 @@ from psycopg import sql
 from audit.context import acting
 from cycles import services as cycles
 from forecasts import services
-from forecasts.excel import legacy_runs
+from forecasts.excel import legacy_runs, legacy_work
 from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line
 from forecasts.reasons import Reason
@@ -295,7 +295,7 @@ def test_no_query_may_fail_half_way(case, world, monkeypatch, settings, tmp_path
     settings.UPLOAD_DIR = tmp_path
     world.book = book()
     # Reading the file is no query; what is tried is what the portal writes about it.
-    monkeypatch.setattr(legacy_runs, "read_book", lambda path: copy.deepcopy(world.book))
+    monkeypatch.setattr(legacy_work, "read_book", lambda path: copy.deepcopy(world.book))
     by, do = case(world)
 
     def act() -> None:

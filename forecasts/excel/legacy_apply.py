@@ -1,7 +1,7 @@
 """Applying parsed planning workbooks: customers, products, matrix, prices, budget and the plans, in one transaction."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -44,6 +44,7 @@ def apply_books(
     dry_run: bool,
     into_open: bool = False,
     choices: Choices | None = None,
+    turn: Callable[[], None] = upserts.lock_imports,
 ) -> Outcome:
     """Write what `books` hold, all of it or nothing, or try it and roll it back.
 
@@ -53,8 +54,10 @@ def apply_books(
     into_open: the plans go into the open cycle on behalf of the lines' owners, for the months that both plan, instead
     of closed cycles of their own; needs `by`. Raises Conflict when no cycle is open.
     choices: what was decided by hand about names. Raises Refused when it no longer holds.
+    turn: waits until no other import writes, and keeps others out until the transaction ends.
     """
     with transaction.atomic(), as_source("excel"):
+        turn()
         outcome = _Application(books, rep, by, into_open, choices or Choices()).run()
         if dry_run:
             transaction.set_rollback(True)
@@ -85,7 +88,6 @@ class _Application:
     def run(self) -> Outcome:
         """All steps in the order in which one needs the other."""
         outcome = self.outcome
-        upserts.lock_imports()
         for book in self.books:
             self._warn(book, *book.all_warnings)
         self.reps = Reps(self.books, self.rep, self.choices)

@@ -9,17 +9,13 @@ from pathlib import Path
 
 from forecasts.excel.legacy_model import LegacyBook
 from forecasts.excel.legacy_sheets import parse_book
-from sop_portal import conf
+from masterdata.imports.files import UNPACKED, label_of, largest
 from sop_portal.lib.archives import is_zip, unpack
 from sop_portal.lib.errors import DomainError, Refused
-from sop_portal.lib.text import bad_character, normal
 from sop_portal.lib.workbook import Limits, read_workbook
 
-MEGABYTE = 1024 * 1024
-# Admins' imports may unpack to three times what other uploads may.
-UNPACKED = 300 * MEGABYTE
-# Workbooks of one run: a year's of a large team would be more, and are better looked at month by month.
-MOST_FILES = 200
+# Workbooks of one upload: those of a large team. More are read in a minute or two than the worker may take.
+MOST_FILES = 100
 ENDINGS = (".xlsx", ".xlsb", ".xlsm", ".xls", ".ods")
 
 
@@ -44,28 +40,22 @@ class ReadFile:
 
 def limits() -> Limits:
     """What is read of one workbook that an admin imports."""
-    return Limits(size=conf.get("max_import_file_size_mb") * MEGABYTE, unpacked=UNPACKED)
-
-
-def label_of(file_name: str) -> str:
-    """The user's file name as a label: its last part, without characters that could hide something."""
-    name = normal(file_name.replace("\\", "/").rsplit("/", 1)[-1])
-    return "".join(character for character in name if bad_character(character) is None)[-255:] or "workbook"
+    return Limits(size=largest(), unpacked=UNPACKED)
 
 
 @contextmanager
-def sources(files: Sequence[tuple[str, Path]]) -> Iterator[list[Source]]:
+def sources(files: Sequence[tuple[str, Path]], most: int | None = MOST_FILES) -> Iterator[list[Source]]:
     """The workbooks among `files` (name, path), zips unpacked for as long as this is open; labels are unique.
 
-    An archive that cannot be unpacked is a source that is refused. Raises Refused when there are too many workbooks.
+    An archive that cannot be unpacked is a source that is refused. Raises Refused beyond `most` workbooks.
     """
     with tempfile.TemporaryDirectory(prefix="workbooks-") as folder:
         found: list[Source] = []
         for number, (name, path) in enumerate(files):
             inside = Path(folder) / str(number)
             found += _unpacked(name, path, inside) if is_zip(path) else [Source(label_of(name), path)]
-        if len(found) > MOST_FILES:
-            raise Refused(f"These are {len(found):,} workbooks; at most {MOST_FILES} are taken in one run.")
+        if most is not None and len(found) > most:
+            raise Refused(f"These are {len(found):,} workbooks; at most {most} are taken in one import.")
         yield _with_own_labels(found)
 
 

@@ -52,7 +52,6 @@ def describe(run: ImportRun, files: Sequence[ReadFile], outcome: Outcome) -> Non
             for book in books for report in book.reports
         ],
     }  # fmt: skip
-    run.reason = ""
     run.findings = [
         {"code": "refused_file", "place": file.file, "sentence": file.refused, "informative": False} for file in refused
     ] + [

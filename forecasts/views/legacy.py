@@ -7,18 +7,24 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
-from forecasts.excel.legacy_files import ENDINGS, MOST_FILES
-from forecasts.excel.legacy_runs import apply_run, check_uploads, choose_names
+from forecasts.excel.legacy_files import MOST_FILES
+from forecasts.excel.legacy_runs import apply_run, check_uploads, choose_names, recheck_run
 from forecasts.legacy_forms import LegacyNamesForm, LegacyUploadForm
+from masterdata.imports import runs, worker
 from masterdata.models import Customer, ImportRun
-from sop_portal import conf
-from sop_portal.lib import periods, ratelimit
+from masterdata.uploads import WORKBOOKS, filedrop, limit_uploads
+from sop_portal.lib import periods
 from sop_portal.lib.errors import Refused, TooLarge
+from sop_portal.lib.htmx import wants_fragment
 
-ACCEPT = ",".join((*ENDINGS, ".zip"))
-UPLOADS = "10/m"
+ACCEPT = f"{WORKBOOKS},.zip"
+HINT = (
+    f"Excel or LibreOffice workbooks, also .xlsb, or a zip of them, {MOST_FILES} at most; macros are never run. Several "
+    "files are one import: all of them are written or none."
+)
+State = ImportRun.State
 # Findings of one kind that a page lists; the command prints all of them.
 MOST_LISTED = 500
 TALLIES = {
@@ -41,14 +47,7 @@ def legacy_upload(request: HttpRequest) -> HttpResponse:
     form = LegacyUploadForm(request.POST or None, request.FILES or None)
     status = 200
     if request.method == "POST":
-        # Reading workbooks may keep a process busy for a minute.
-        ratelimit.limit(
-            request,
-            "upload",
-            str(request.user.pk),
-            UPLOADS,
-            "Several files were uploaded within a minute. Wait a moment, then upload the next one.",
-        )
+        limit_uploads(request)
         if form.is_valid():
             try:
                 run = check_uploads(
@@ -64,27 +63,49 @@ def legacy_upload(request: HttpRequest) -> HttpResponse:
                 return redirect("forecasts:legacy_run", pk=run.pk)
         else:
             status = 422
-    largest = conf.get("max_import_file_size_mb")
-    return render(
-        request,
-        "forecasts/legacy_upload.html",
-        {"form": form, "accept": ACCEPT, "max_bytes": largest * 1024 * 1024, "largest": largest, "most": MOST_FILES},
-        status=status,
-    )
+    return render(request, "forecasts/legacy_upload.html", {"form": form, **filedrop(ACCEPT, HINT)}, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("masterdata.import_data", raise_exception=True)
 def legacy_run(request: HttpRequest, pk: int) -> HttpResponse:
-    """What uploaded workbooks hold and what they would change, or changed; POST applies them."""
+    """What uploaded workbooks hold and what they would change, or changed, or how far that is; POST applies them."""
     run = _run(request, pk)
     if request.method == "POST":
         run = apply_run(run.pk, by=request.user, leave_out_unread=request.POST.get("unread") == "leave_out")
-        changed = run.control_totals["changed"]
-        said = f"{changed:,} rows were written." if changed else "The file held nothing new; no row was changed."
-        messages.success(request, said)
+        if run.state == State.APPLIED:
+            changed = run.control_totals["changed"]
+            said = f"{changed:,} rows were written." if changed else "The file held nothing new; no row was changed."
+            messages.success(request, said)
+        elif run.state == State.CHECKED:
+            messages.error(request, run.reason)
         return redirect("forecasts:legacy_run", pk=run.pk)
-    return render(request, "forecasts/legacy_run.html", _described(run))
+    if run.is_busy:
+        worker.look_after(run)
+    if wants_fragment(request):
+        if run.is_busy:
+            return render(request, "forecasts/_legacy_progress.html", _busy(run))
+        # What it became is another page.
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    return render(request, "forecasts/legacy_run.html", _busy(run) if run.is_busy else _described(run))
+
+
+@require_POST
+@permission_required("masterdata.import_data", raise_exception=True)
+def legacy_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stop the work on workbooks, or put checked ones aside."""
+    run = runs.cancel_run(_run(request, pk).pk, by=request.user)
+    if run.state == State.CANCELLED:
+        messages.success(request, "Cancelled; nothing was written.")
+    return redirect("forecasts:legacy_run", pk=run.pk)
+
+
+@require_POST
+@permission_required("masterdata.import_data", raise_exception=True)
+def legacy_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Try workbooks out again that failed or were put aside."""
+    run = recheck_run(_run(request, pk).pk, by=request.user)
+    return redirect("forecasts:legacy_run", pk=run.pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -92,7 +113,7 @@ def legacy_run(request: HttpRequest, pk: int) -> HttpResponse:
 def legacy_names(request: HttpRequest, pk: int) -> HttpResponse:
     """Who is who in uploaded workbooks; POST tries them out again with what was decided."""
     run = _run(request, pk)
-    if run.state != ImportRun.State.CHECKED:
+    if run.state != State.CHECKED:
         return redirect("forecasts:legacy_run", pk=run.pk)
     customers = list(
         Customer.objects.visible_to(request.user).active().order_by("name").values_list("customer_id", "name")
@@ -119,6 +140,17 @@ def _run(request: HttpRequest, pk: int) -> ImportRun:
     return get_object_or_404(runs, pk=pk, kind=ImportRun.Kind.LEGACY)
 
 
+def _busy(run: ImportRun) -> dict[str, Any]:
+    progress = getattr(run, "progress", None)
+    return {
+        "run": run,
+        "step": (progress.step if progress else "") or run.get_state_display(),
+        "done": progress.rows_done if progress else 0,
+        "all": progress.rows_all if progress else None,
+        "cancelling": bool(progress and progress.cancel),
+    }
+
+
 def _described(run: ImportRun) -> dict[str, Any]:
     totals = run.control_totals
     tallies = totals.get("tallies", {})
@@ -130,8 +162,9 @@ def _described(run: ImportRun) -> dict[str, Any]:
         "run": run,
         "totals": totals,
         "volume": Decimal(totals.get("volume", 0)),
-        "refused": run.state == ImportRun.State.REFUSED,
-        "checked": run.state == ImportRun.State.CHECKED,
+        "refused": run.state == State.REFUSED,
+        "stopped": run.state in (State.FAILED, State.CANCELLED),
+        "checked": run.state == State.CHECKED,
         "tallies": [(label, *tallies[kind]) for kind, label in TALLIES.items() if kind in tallies],
         "written": [
             f"{created + updated:,} {label.lower()}"
@@ -147,6 +180,8 @@ def _described(run: ImportRun) -> dict[str, Any]:
         ],
         "by_period": [(periods.parse(key), Decimal(value)) for key, value in totals.get("by_period", {}).items()],
         "files": files if len(files) > 1 else [],
+        # Imports of before files were named have four values.
+        "reports": [(*report, "")[:5] for report in totals.get("reports", [])],
         "new_names": [name for name in totals.get("open_names", []) if not name["fits"] and name["role"] != "budget"],
         "waiting": [name for name in totals.get("open_names", []) if name["fits"] or name["role"] == "budget"],
         **_listed("left_out", left_out),

@@ -1,5 +1,8 @@
 """Checking, applying and undoing the file of a run, for whoever waits and for the worker alike."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from audit.services import Event, record
 from masterdata.imports import files, undo
 from masterdata.imports.engine import Busy, run_file
@@ -11,6 +14,20 @@ from sop_portal.lib.clock import portal_now
 from sop_portal.lib.errors import DomainError
 
 
+class Elsewhere(NamedTuple):
+    """How the files of a kind are worked on whose rows belong to an app that stands further right.
+
+    Both take the run, the watch and the patience of `check` and `apply` below; `apply` saves the run.
+    """
+
+    check: Callable[[ImportRun, Watch, float | None], None]
+    apply: Callable[[ImportRun, Watch, float | None], None]
+
+
+# By kind; such an app adds itself when it is ready.
+ELSEWHERE: dict[str, Elsewhere] = {}
+
+
 class Overtaken(Exception):
     """A worker that was taken for dead has ended the work."""
 
@@ -20,6 +37,9 @@ def check(run: ImportRun, watch: Watch, patience: float | None, at_most: int | N
 
     Raises Busy after `patience` seconds, and Long for a file of `at_most` rows or more.
     """
+    if run.kind in ELSEWHERE:
+        ELSEWHERE[run.kind].check(run, watch, patience)
+        return Outcome()
     try:
         outcome = run_file(
             files.stored_path(run), run.kind, run.options, write=False, watch=watch, patience=patience,
@@ -40,6 +60,9 @@ def apply(run: ImportRun, watch: Watch, patience: float | None) -> Outcome:
 
     When rows are refused by now that were good before, nothing is written, and the run is checked again.
     """
+    if run.kind in ELSEWHERE:
+        ELSEWHERE[run.kind].apply(run, watch, patience)
+        return Outcome()
     outcome = run_file(
         files.stored_path(run),
         run.kind,
@@ -50,7 +73,7 @@ def apply(run: ImportRun, watch: Watch, patience: float | None) -> Outcome:
         patience=patience,
         run_id=run.pk,
         by=run.applied_by,
-        begin=lambda: _still(run),
+        begin=lambda: still(run),
     )
     describe(run, outcome)
     if outcome.written:
@@ -78,7 +101,7 @@ def apply(run: ImportRun, watch: Watch, patience: float | None) -> Outcome:
 
 def take_back(run: ImportRun, watch: Watch, patience: float | None) -> None:
     """Undo what a run wrote, in the caller's transaction, and save the run with it."""
-    run.undo_batch = undo.take_back(run, watch, patience, begin=lambda: _still(run))
+    run.undo_batch = undo.take_back(run, watch, patience, begin=lambda: still(run))
     run.state, run.undone_at, run.reason = State.UNDONE, portal_now(), ""
     save(run)
     record(
@@ -97,7 +120,7 @@ def rows_are(number: int) -> str:
     return "1 row is" if number == 1 else f"{number:,} rows are"
 
 
-def _still(run: ImportRun) -> None:
+def still(run: ImportRun) -> None:
     """Keep others from the run, and stop when it is no longer what it was when the work began.
 
     The server may end the transaction of a dead worker after that worker's other connection is gone; only then is the

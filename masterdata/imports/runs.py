@@ -175,7 +175,7 @@ def cancel_run(run_id: int, *, by: Any) -> ImportRun:
     nothing to stop.
     """
     run: ImportRun = ImportRun.objects.get(pk=run_id)
-    require_importer(by, kind_of(run.kind))
+    require_importer(by, KINDS.get(run.kind))
     if run.is_busy and run.pk in worked_on([run.pk]):
         ImportProgress.objects.filter(run=run).update(cancel=True)
         return run

@@ -186,8 +186,8 @@ def test_reps_of_a_consolidated_plan_are_mapped_and_remembered(client, admin, tm
     assert (again.control_totals["changed"], again.control_totals["unknown_reps"]) == (0, ["Rep Two"])
     say(client, again, rep_0=str(other.pk))
     again.refresh_from_db()
-    # The customer of Rep Two had nobody; the name of the rep is remembered.
-    assert again.control_totals["changed"] == 2
+    # The customer and the line of Rep Two had nobody; the name of the rep is remembered.
+    assert again.control_totals["changed"] == 3
 
 
 def test_a_workbook_that_names_no_rep_is_given_one(client, admin, tmp_path):
