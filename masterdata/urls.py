@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from masterdata.views import customers, exports, import_run, imports, products, sales
+from masterdata.views import customers, exports, import_books, import_run, imports, products, sales
 
 app_name = "masterdata"
 
@@ -23,10 +23,12 @@ urlpatterns = [
     path("imports/", imports.import_list, name="import_list"),
     path("imports/any/", imports.import_any, name="import_any"),
     path("imports/new/<slug:kind>/", imports.import_start, name="import_start"),
+    path("imports/template/<slug:kind>/", import_books.import_template, name="import_template"),
     path("imports/<int:pk>/", import_run.import_run, name="import_run"),
     path("imports/<int:pk>/apply/", import_run.import_apply, name="import_apply"),
     path("imports/<int:pk>/undo/", import_run.import_undo, name="import_undo"),
     path("imports/<int:pk>/cancel/", import_run.import_cancel, name="import_cancel"),
     path("imports/<int:pk>/headings/", import_run.import_headings, name="import_headings"),
     path("imports/<int:pk>/again/", import_run.import_again, name="import_again"),
+    path("imports/<int:pk>/errors/", import_books.import_errors, name="import_errors"),
 ]

@@ -47,7 +47,9 @@ GET: dict[str, tuple[int, ...]] = {
     "masterdata:import_list": ADMINS,
     "masterdata:import_any": (SIGN_IN, *(VERB,) * 6),
     "masterdata:import_start": ADMINS,
+    "masterdata:import_template": ADMINS,
     "masterdata:import_run": (SIGN_IN, *(NO,) * 5, GONE),
+    "masterdata:import_errors": (SIGN_IN, *(NO,) * 5, GONE),
     **dict.fromkeys(
         (f"masterdata:import_{verb}" for verb in ("apply", "undo", "cancel", "headings", "again")),
         (SIGN_IN, *(VERB,) * 6),
@@ -122,7 +124,9 @@ class World:
             "forecasts:adjust": {"pk": self.line.pk},
             "forecasts:legacy_run": {"pk": 999_999},
             "masterdata:import_start": {"kind": "actuals"},
+            "masterdata:import_template": {"kind": "actuals"},
             "masterdata:import_run": {"pk": 999_999},
+            "masterdata:import_errors": {"pk": 999_999},
             "forecasts:legacy_names": {"pk": 999_999},
         }
         customer, product = {"pk": self.customer.pk}, {"pk": self.line.product_id}

@@ -1,5 +1,8 @@
 """The pages of imports: what an admin sees and does from the upload to the undo."""
 
+import io
+
+import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
@@ -71,6 +74,27 @@ def test_refused_cells_are_named_and_the_good_rows_can_be_applied(signed_in, adm
     assert refused.status_code == 422 and not Actual.objects.exists()
     act(signed_in, "apply", run, rows="good")
     assert Actual.objects.count() == 1
+
+
+def test_what_is_refused_comes_back_as_a_workbook_with_the_reasons(signed_in, admin):
+    run = upload("actuals", csv_bytes(ACTUALS, [GOOD, ["C1", "110001", "2026-11", "1e3", "5", ""]]), admin)
+    address = reverse("masterdata:import_errors", args=[run.pk])
+    assert address in signed_in.get(page_of(run)).content.decode()
+    answer = signed_in.get(address)
+    assert 'filename="file errors.xlsx"' in answer["Content-Disposition"]
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(answer)))
+    texts = [str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row if cell]
+    assert any("'1e3' is not a quantity" in text for text in texts)
+    good = upload("actuals", csv_bytes(ACTUALS, [GOOD]), admin)
+    assert signed_in.get(reverse("masterdata:import_errors", args=[good.pk])).status_code == 409
+
+
+@pytest.mark.parametrize("key", sorted(KINDS))
+def test_each_kind_has_a_template_whose_headings_are_known(signed_in, key):
+    answer = signed_in.get(reverse("masterdata:import_template", args=[key]))
+    assert answer["Content-Type"].endswith("sheet")
+    first = next(openpyxl.load_workbook(io.BytesIO(b"".join(answer))).active.iter_rows(values_only=True))
+    assert detect.best_kind([Preview("Data", True, [list(first)], 1, "")]) is KINDS[key]
 
 
 def test_a_heading_is_said_once_and_remembered(signed_in, admin):
