@@ -32,5 +32,6 @@ class CyclesConfig(AppConfig):
             Participant,
             fields=["cycle", "rep", "lines_expected", "deadline_extension", "counts_at_close"],
             entity="participant",
+            related=["cycle", "rep"],
         )
         open_to_readers("cycle", Cycle)

@@ -20,6 +20,7 @@ class ForecastsConfig(AppConfig):
             fields=["owner", "status", "live", "risk_class", "notes", "quantity", "unit_price", "change_reason",
                     "decision_comment"],
             entity="forecast",
+            related=["customer", "product", "cycle"],
             words={
                 "quantity_source": {choice.value: choice.label for choice in QuantitySource},
                 "price_source": {choice.value: choice.label for choice in PriceSource},

@@ -14,10 +14,11 @@ from forecasts.demo.acts import ADJUST, APPROVE, EDIT, REJECT, RETURN, SUBMIT, A
 from forecasts.demo.company import Company
 from forecasts.demo.demand import Pair
 from forecasts.demo.habits import Cells, Habit, fill_in, habit_of, provenance
-from forecasts.demo.load import copy_rows, record_load
+from forecasts.demo.load import copy_rows, keys_checked_meanwhile, record_load
 from forecasts.demo.words import ADJUSTMENTS, APPROVALS, REASONS, REJECTIONS, RETURNS
+from forecasts.models import Snapshot
 from forecasts.services.opening import close_lines, publish_lines, seed_lines
-from masterdata.models import Actual
+from masterdata.models import Actual, Price
 from masterdata.upserts import next_batch
 from sop_portal import conf
 from sop_portal.lib import periods
@@ -108,7 +109,9 @@ class _Round:
             cycle.save()
         seed_lines(cycle, by=company.admin, now=self.opened)
         Participant.objects.filter(cycle=cycle).update(first_seen_at=self.opened + dt.timedelta(hours=3))
-        stories = [self._story(*row) for row in self._live_lines()]
+        live = self._live_lines()
+        with keys_checked_meanwhile(Snapshot, Actual, Price):
+            stories = [self._story(*row) for row in live]
         perform([before for before, _ in stories])
         cycle.status, cycle.closed_at = Cycle.Status.CLOSED, self.closed
         cycle.save(update_fields=["status", "closed_at"])

@@ -81,14 +81,15 @@ class _Rep:
     def _type(self, lines: Sequence[Line]) -> list[Line]:
         """Fill the blanks and revise some lines; returns all of `lines` as they stand then."""
         habit, calendar = habit_of(self.number), self.company.calendar
-        first = calendar.index(self.cycle.first_period)
+        months = self.cycle.periods
+        first = calendar.index(months[0])
         edits = []
         for line in lines:
             pair = self.pair_of[line.customer_id, line.product_id]
             carried = [None if quantity is None else int(quantity) for quantity in line.quantity]
             typed = fill_in(pair, habit, carried, first, calendar, self.dice)
             if typed:
-                quantity = {self.cycle.periods[position]: Decimal(value) for position, value in typed.items()}
+                quantity = {months[position]: Decimal(value) for position, value in typed.items()}
                 edits.append(services.LineEdit(line.pk, line.revision, quantity))
         with acting(self.rep, source="command"):
             written = {line.pk: line for line in services.set_cells(self.cycle.pk, edits, by=self.rep)}

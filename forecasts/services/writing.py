@@ -129,7 +129,7 @@ def cell_label(line: Line, position: int) -> str:
     return f"{line.product.description}, {periods.long_label(line.cycle.periods[position])}"
 
 
-def array_literal(values: Sequence[Decimal | None]) -> str:
+def array_literal(values: Sequence[Decimal | int | None]) -> str:
     """A PostgreSQL array of numbers, written out; None becomes NULL."""
     return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
 
