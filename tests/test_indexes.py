@@ -8,14 +8,13 @@ from django.apps import apps
 from django.contrib import admin
 from django.db import connection, models
 
-from forecasts.models import Line, Snapshot
+from audit.models import Entry
 from sop_portal.accounts.models import User
-from tests.factories import make_line
 
 pytestmark = pytest.mark.django_db
 
 # Their rows are looked for only when a user is deleted, and users are deactivated instead. The owner of a line is asked
-# for within a cycle, as `test_the_filters_of_lines_read_an_index` shows.
+# for within a cycle, and that has an index.
 USERS_STAY = {
     "forecasts_line.owner_id", "forecasts_line.edited_by_id", "forecasts_line.confirmed_by_id",
     "forecasts_line.decided_by_id", "forecasts_snapshot.owner_id", "forecasts_snapshot.actor_id",
@@ -78,26 +77,34 @@ def test_no_index_repeats_another(table: str) -> None:
     assert not repeated
 
 
-@pytest.fixture
-def indexes_only() -> None:
-    """Of a handful of rows the database would rather read all."""
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        # The grid of a customer; the share of a rep, by status; where a product is planned; what somebody handed in.
+        ("forecasts_line", {"customer_id", "cycle_id"}),
+        ("forecasts_line", {"cycle_id", "owner_id", "status"}),
+        ("forecasts_line", {"product_id"}),
+        ("forecasts_line", {"submitted_by_id"}),
+        # The versions of a line, and the last of one kind.
+        ("forecasts_snapshot", {"line_id"}),
+        ("forecasts_snapshot", {"line_id", "event"}),
+        # The history of an object, what somebody did, what was done.
+        ("audit_entry", {"entity_type", "entity_id"}),
+        ("audit_entry", {"actor_id"}),
+        ("audit_entry", {"action"}),
+    ],
+)
+def test_what_pages_choose_by_begins_an_index(table: str, columns: set[str]) -> None:
+    assert any(set(found[: len(columns)]) == columns for found, _, _ in _indexes(table).values())
+
+
+def test_a_page_of_the_trail_is_read_in_the_order_of_an_index() -> None:
+    """Whatever chooses the entries, those of a page are the newest: time and id follow in the index."""
+    wanted = Entry.objects.all(), Entry.objects.filter(actor=1), Entry.objects.filter(action="forecast_updated")
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("SET LOCAL enable_bitmapscan = off")
-
-
-def test_the_filters_of_lines_read_an_index(indexes_only: None) -> None:
-    line = make_line()
-    lines = Line.objects.order_by()
-    wanted = {
-        "line_pair_once_per_cycle": lines.filter(cycle=line.cycle_id, customer=line.customer_id),
-        "line_cycle_owner_status": lines.filter(cycle=line.cycle_id, owner=line.owner_id, status="submitted"),
-        "forecasts_line_product_id": lines.filter(product=line.product_id),
-        "line_submitted_by": lines.filter(submitted_by=line.owner_id),
-        "snapshot_line_event": Snapshot.objects.order_by().filter(line=line.pk, event="open"),
-    }
-    for name, query in wanted.items():
-        plan = query.explain()
-        condition = plan.partition("Index Cond: ")[2].partition("\n")[0]
-        filters = str(query.query).partition("WHERE ")[2].count("=")
-        assert f"using {name}" in plan and condition.count("=") == filters, plan
+        # A handful of rows the database would rather read all and sort, if it is asked.
+        for other_way in ("seqscan", "bitmapscan", "sort"):
+            cursor.execute(f"SET LOCAL enable_{other_way} = off")
+    for entries in wanted:
+        plan = entries[:50].explain()
+        assert "Index Scan Backward" in plan and "Sort  (" not in plan, plan
