@@ -3,10 +3,11 @@
 # make check    style, types, migrations, templates, layers
 # make psql     a psql session on the portal's database (ARGS=--owner to change tables)
 # make bench    the measurements, as ratios
+# make chaos    workers that are killed in the middle of imports, twenty times
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check psql bench venv venv-dev chromium
+.PHONY: help run test check psql bench chaos venv venv-dev chromium
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -38,6 +39,9 @@ psql: venv
 
 bench: venv
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: venv-dev
+	@CHAOS_KILLS=20 $(SUPERVISOR) test -- $(BIN)/python -m pytest -n 0 tests/concurrency/test_imports.py -k killed $(ARGS)
 
 # An environment that was cut off while it was made has no pip yet and is made again.
 $(BIN)/pip:

@@ -24,11 +24,17 @@ ATTEMPTS = 3
 
 
 def work(run_id: int) -> str:
-    """Do what a busy run waits for, all of it or nothing. Returns the state it ended in, "" when somebody else does it."""
+    """Do what a busy run waits for, all of it or nothing.
+
+    Returns the state it ended in, "" when somebody else works on it or there is no such run.
+    """
+    runs = ImportRun.objects.filter(pk=run_id).select_related("uploaded_by", "applied_by", "undone_by")
+    if not runs.exists():
+        return ""
     with watching(run_id) as watch:
         if watch is None:
             return ""
-        run: ImportRun = ImportRun.objects.select_related("uploaded_by", "applied_by", "undone_by").get(pk=run_id)
+        run: ImportRun = runs.get()
         by = {State.APPLYING: run.applied_by, State.UNDOING: run.undone_by}.get(State(run.state), run.uploaded_by)
         with acting(by or "system", source="excel"):
             _work(run, watch)
