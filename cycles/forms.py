@@ -14,7 +14,6 @@ from sop_portal.lib.clock import portal_now
 from sop_portal.lib.errors import Refused
 from sop_portal.lib.text import normal, plain_text
 
-EARLIEST, LATEST = dt.date(2000, 1, 1), dt.date(2199, 12, 1)
 # Months offered before and after the present one.
 BACK, AHEAD = 12, 24
 
@@ -43,8 +42,8 @@ class MonthField(forms.Field):
             month = periods.parse(str(value))
         except ValueError as problem:
             raise ValidationError("Choose a month, or write it as YYYY-MM.") from problem
-        if not EARLIEST <= month <= LATEST:
-            raise ValidationError(f"Choose a month from {EARLIEST.year} to {LATEST.year}.")
+        if not periods.EARLIEST <= month <= periods.LATEST:
+            raise ValidationError(f"Choose a month from {periods.EARLIEST.year} to {periods.LATEST.year}.")
         return month
 
 
@@ -55,7 +54,7 @@ class CycleForm(forms.Form):
     closes_on = forms.DateField(
         label="Deadline",
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)],
+        validators=[MinValueValidator(periods.EARLIEST), MaxValueValidator(periods.LATEST)],
     )
     closes_time = forms.TimeField(label="Time", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
     name = forms.CharField(

@@ -13,6 +13,7 @@ from forecasts.grid import PRICE, QUANTITY, SHOWS, Row, shown_values
 from forecasts.grid_html import number
 from forecasts.grid_json import MAX_ID, MAX_REVISION, MAX_TEXT, TypedCell, TypedEdit
 from forecasts.services import LineRef
+from forecasts.services.writing import cell_label
 from sop_portal.lib import periods
 from sop_portal.lib.errors import Refused
 
@@ -167,6 +168,15 @@ class CellForm:
             if edit.cells or edit.risk_class is not None:
                 found.append(edit)
         return found
+
+    def unsaved(self, rows: Sequence[Row]) -> list[tuple[str, str]]:
+        """What was typed into lines that take no input any more: the cell in words and the text, to keep it."""
+        return [
+            (cell_label(row.line, position), text)
+            for row in rows
+            if not row.editable
+            for position, text in self.typed(row).items()
+        ]
 
     def refuse(self, cells: Sequence[Mapping[str, Any]]) -> None:
         """Keep the sentence of each refused cell beside its field."""

@@ -40,9 +40,12 @@ class MonthField(forms.Field):
         if value in self.empty_values:
             return None
         try:
-            return periods.parse(str(value).strip())
+            period = periods.parse(str(value).strip())
         except ValueError as problem:
             raise ValidationError("Write the month as year and month, such as 2026-11.") from problem
+        if not periods.EARLIEST <= period <= periods.LATEST:
+            raise ValidationError(f"Write a month from {periods.EARLIEST.year} to {periods.LATEST.year}.")
+        return period
 
 
 class ListFilter(forms.Form):

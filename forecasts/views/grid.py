@@ -156,7 +156,7 @@ def save_form(request: HttpRequest, cycle_pk: int, customer_pk: int) -> HttpResp
     except StaleRevision as refusal:
         form.renewed = True
         return _form_page(request, cycle, customer, query, form, refusal)
-    except Refused as refusal:
+    except (Conflict, Refused) as refusal:
         form.refuse(refusal.extra.get("cells", []))
         return _form_page(request, cycle, customer, query, form, refusal)
     for note in notes:
@@ -183,6 +183,7 @@ def _form_page(
         "form": form,
         "table": grid_form.table(found, form),
         "refusal": refusal,
+        "unsaved": form.unsaved(found.all_rows) if refusal else [],
         "action": reverse("forecasts:save_form", args=[cycle.pk, customer.pk]) + query.with_(),
     }
     return render(request, "forecasts/grid_form.html", context, status=refusal.status if refusal else 200)

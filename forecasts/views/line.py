@@ -68,7 +68,8 @@ def adjust(request: HttpRequest, pk: int) -> HttpResponse:
     line = _line(request, pk)
     if not _decidable(request, line):
         raise NotAllowed("Lines are adjusted by the rep's manager and by S&OP admins.")
-    if not line.cycle.is_closed or line.status not in ADJUST.before:
+    # What was typed is shown again when the service refuses it, so only an empty form is refused here.
+    if request.method != "POST" and (not line.cycle.is_closed or line.status not in ADJUST.before):
         raise Conflict(
             f"A line is adjusted after its cycle has closed and before it is published; this one is "
             f"{line.get_status_display().lower()} and {line.cycle} is {line.cycle.get_status_display().lower()}."

@@ -3,6 +3,9 @@
 import datetime as dt
 import functools
 
+# Months that people may ask for: wide enough for any plan, and a year before or after each of them exists.
+EARLIEST, LATEST = dt.date(2000, 1, 1), dt.date(2199, 12, 1)
+
 
 def first_of_month(day: dt.date) -> dt.date:
     """The period that `day` lies in."""

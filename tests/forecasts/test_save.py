@@ -361,6 +361,27 @@ def test_line_submitted_meanwhile_says_so_instead_of_dropping_what_was_typed(cli
     answer = client.post(form_url(line), sent)
     assert answer.status_code == 422
     assert "is submitted; recall it to change it" in answer.content.decode()
+    assert "Peeled garlic 4x5, January 2027: 7" in answer.content.decode()
+
+
+@pytest.mark.parametrize("end", ["closed", "deadline"])
+def test_form_that_comes_too_late_says_since_when_and_gives_the_text_back(client, line, end, at):
+    sent = fields(line, **{"2027_01": "7", "2027_03": "<b>abc"})
+    if end == "deadline":
+        at(factories.FAR)
+    else:
+        admin = factories.make_user("admin")
+        with acting(admin, source="web"):
+            close_cycle(line.cycle_id, by=admin)
+    for typed in (sent, sent | {f"q-{line.pk}-2027-03": "100"}):
+        answer = client.post(form_url(line), typed)
+        page = answer.content.decode()
+        assert answer.status_code in (409, 422)
+        assert "Peeled garlic 4x5, January 2027: 7" in page
+        assert "<b>abc" not in page
+    # Without the text that is no number only the time stands in the way.
+    assert answer.status_code == 409
+    assert ("S&amp;OP Jan 2027 closed on" if end == "closed" else "took input until") in page
 
 
 def test_fields_count_whatever_page_their_line_has_moved_to(client, line):
