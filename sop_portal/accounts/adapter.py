@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
 
+from audit.context import acting
 from sop_portal.accounts import mail
 from sop_portal.accounts.models import User
 from sop_portal.lib.net import client_ip
@@ -38,7 +39,9 @@ class AccountAdapter(DefaultAccountAdapter):
         """Set the password that a person chose; the model ends the sessions of the old one."""
         user.set_password(password)
         user.must_change_password = False  # type: ignore[attr-defined]
-        user.save(update_fields=["password", "must_change_password"])  # type: ignore[misc]
+        # By a link nobody is signed in, but whoever holds it acts as its owner.
+        with acting(user, source="web"):
+            user.save(update_fields=["password", "must_change_password"])  # type: ignore[misc]
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("accounts:profile")

@@ -69,6 +69,15 @@ def test_changes_by_their_names(rosa: User) -> None:
     assert (on.action, on.changes) == ("user_activated", {"is_active": [False, True]})
 
 
+def test_a_password_chosen_by_link_is_the_act_of_its_owner(rosa: User) -> None:
+    link = password_link(rosa)
+    choose_password(Client(REMOTE_ADDR="203.0.113.7"), link[link.index("/accounts/") :], NEW)
+    entry = entries_of(rosa)[0]
+    assert (entry.action, entry.actor_id, entry.source, entry.ip) == (
+        "user_password_changed", rosa.pk, "web", "203.0.113.7",
+    )  # fmt: skip
+
+
 def test_passwords_never(rosa: User) -> None:
     link = password_link(rosa)
     assert choose_password(Client(), link[link.index("/accounts/") :], NEW).status_code == 302
