@@ -151,15 +151,18 @@ class _Application:
         """Names that somebody may decide about: those that are new, fit several, or were decided about before."""
         made = {customer.pk for customer in customers.made}
         volumes: dict[str, Decimal] = {}
+        files: dict[str, dict[str, None]] = {}
         for name in names:
             volumes[name.key] = volumes.get(name.key, Decimal(0)) + name.volume
+            files.setdefault(name.key, {})[name.file] = None
         told: dict[str, dict[str, Any]] = {}
         for name in names:
             customer = customers.by_key.get(name.key)
             fits = [one.customer_id for one in customers.ambiguous.get(name.key, [])]
             if fits or name.key in self.choices.customers or (customer is not None and customer.pk in made):
                 told.setdefault(name.key, {
-                    "key": name.key, "text": name.text, "role": name.role, "file": name.file if self.several else "",
+                    "key": name.key, "text": name.text, "role": name.role,
+                    "file": ", ".join(files[name.key]) if self.several else "",
                     "sheet": name.sheet, "fits": fits, "volume": str(volumes[name.key]),
                 })  # fmt: skip
         for key, text in self.budget_names.unknown.items():

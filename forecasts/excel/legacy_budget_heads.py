@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from forecasts.excel.legacy_consol import CUSTOMER, REP
+from forecasts.excel.legacy_consol import CUSTOMER, NUMBER, REP
 from forecasts.excel.legacy_headings import CODE, HEADER_ROWS
 from forecasts.excel.legacy_values import clean, month_head
 from sop_portal.lib.workbook import Cell, Sheet
@@ -175,20 +175,20 @@ def _kinds_below(sheet: Sheet, row: int, heads: list[Head]) -> tuple[int, list[H
 
 
 def _labels(sheet: Sheet, row: int) -> dict[int, str]:
-    """What the label columns of a heading row hold: customer, code, description, rep, or labels of any level."""
+    """What the label columns of a heading row hold: customer (or its number), code, description, rep, or any level."""
     found = {}
-    for column, cell in enumerate(sheet.rows[row]):
-        word = clean(cell).casefold() if isinstance(cell, str) else ""
+    words = {column: clean(cell).casefold() for column, cell in enumerate(sheet.rows[row]) if isinstance(cell, str)}
+    for column, word in words.items():
         if _LABELS.fullmatch(word):
             found[column] = "label"
+        elif word and REP.fullmatch(word):
+            found[column] = "rep"
         elif word and CUSTOMER.fullmatch(word):
-            found[column] = "customer"
+            found[column] = "number" if NUMBER.search(word) else "customer"
         elif word and CODE.fullmatch(word):
             found[column] = "code"
         elif "descri" in word or word in ("product", "product name"):
             found[column] = "description"
-        elif word and REP.fullmatch(word):
-            found[column] = "rep"
     return found
 
 
@@ -199,6 +199,8 @@ def _blocks(labels: dict[int, str], heads: Sequence[Head]) -> list[Block]:
     for head in heads:
         left = {what: column for column, what in labels.items() if after < column < head.column}
         if left:
+            if "number" in left:
+                left.setdefault("customer", left["number"])
             # The labels of a pivot are its customers, or its reps when a column of customers stands beside them.
             one_column = "customer" not in left and "code" not in left
             customer = left.get("customer", None if one_column else left.get("label"))

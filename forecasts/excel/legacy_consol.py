@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -16,8 +16,9 @@ from sop_portal.lib import periods
 from sop_portal.lib.numbers import DecimalMark
 from sop_portal.lib.workbook import Sheet, cell_name
 
-REP = re.compile(r"(sales ?)?(rep|person)(resentative)?( name)?|vendedor")
+REP = re.compile(r"(sales ?)?(rep|person|manager)(resentative)?( name)?|account (manager|executive)|broker|vendedor")
 CUSTOMER = re.compile(r"(customer|client|account|cliente)\b.*")
+NUMBER = re.compile(r"\b(id|no|num|nr|number|code)\b|#")
 LONGEST_GROUP = 30
 
 
@@ -31,11 +32,17 @@ class Who:
 
 def who_columns(sheet: Sheet, header: Header) -> Who | None:
     """The columns of customer and rep in a header row; None on a sheet of one customer."""
-    words = [clean(cell).casefold() for cell in sheet.rows[header.row][: header.volume.columns[0]]]
-    customer = next((column for column, word in enumerate(words) if CUSTOMER.fullmatch(word)), None)
+    words = dict(enumerate(clean(cell).casefold() for cell in sheet.rows[header.row][: header.volume.columns[0]]))
+    customer = customer_column(words)
     if customer is None:
         return None
-    return Who(customer, next((column for column, word in enumerate(words) if REP.fullmatch(word)), None))
+    return Who(customer, next((column for column, word in words.items() if REP.fullmatch(word)), None))
+
+
+def customer_column(words: Mapping[int, str]) -> int | None:
+    """The column headed by the customer among headings in lower case; a name is better than a number."""
+    fits = [column for column, word in words.items() if CUSTOMER.fullmatch(word) and not REP.fullmatch(word)]
+    return min(fits, key=lambda column: (bool(NUMBER.search(words[column])), column), default=None)
 
 
 @dataclass(slots=True)
@@ -142,6 +149,15 @@ class _Sums:
 def _plain_group(text: str) -> tuple[str, str] | None:
     """A group of the admin's own making ("Group 5-1"): code and name are the text."""
     return (text, text) if text and len(text) <= LONGEST_GROUP and not is_total(text) else None
+
+
+def repeats(plan: Consolidated, taken: Iterable[CustomerSheet]) -> bool:
+    """Whether most lines of a plan stand in sheets that were taken already: it is a copy, and would count twice."""
+    known = {(sheet.customer_name.casefold(), item.code.casefold()) for sheet in taken for item in sheet.live_items}
+    mine = {
+        (sheet.customer_name.casefold(), item.code.casefold()) for sheet in plan.sheets for item in sheet.live_items
+    }
+    return bool(mine) and len(mine & known) * 2 > len(mine)
 
 
 def count_copy(sheet: Sheet) -> int:

@@ -9,7 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from forecasts.excel.legacy_budget import parse_budget
-from forecasts.excel.legacy_consol import Consolidated, compare_copy, count_copy, parse_consolidated, who_columns
+from forecasts.excel.legacy_consol import (
+    Consolidated,
+    Who,
+    compare_copy,
+    count_copy,
+    parse_consolidated,
+    repeats,
+    who_columns,
+)
 from forecasts.excel.legacy_customer import common_first_period, parse_customer
 from forecasts.excel.legacy_headings import Header, find_header
 from forecasts.excel.legacy_model import BookKind, BudgetSheet, CustomerSheet, LegacyBook, SheetReport, Warning
@@ -46,7 +54,7 @@ def parse_book(workbook: Workbook, *, decimal_mark: DecimalMark = ".") -> Legacy
 
 @dataclass(slots=True)
 class _Parser:
-    """Reads the plans first, for the budget's months and the copies of a consolidated plan depend on them."""
+    """Reads what may count twice last: customers' sheets, then consolidated plans, then sheets of single reps."""
 
     workbook: Workbook
     decimal_mark: DecimalMark
@@ -58,16 +66,26 @@ class _Parser:
 
     def book(self) -> LegacyBook:
         """The book."""
-        budgets, copies = [], []
+        budgets: list[tuple[int, Sheet]] = []
+        headless: list[tuple[int, Sheet]] = []
+        of_many: list[tuple[bool, bool, int, Sheet, Header, Who]] = []
         for number, sheet in enumerate(self.workbook.sheets):
-            report = self._by_name(sheet) or self._by_cells(sheet)
+            report = self._by_name(sheet)
             if report is not None:
                 self.reports[number] = report
                 if report.kind == "budget":
                     budgets.append((number, sheet))
+                continue
+            header = find_header(sheet, self.workbook.date1904)
+            if header is None:
+                headless.append((number, sheet))
+            elif (who := who_columns(sheet, header)) is not None:
+                of_many.append((who.rep is None, not sheet.visible, number, sheet, header, who))
             else:
-                copies.append((number, sheet))
-        for number, sheet in copies:
+                self.reports[number] = self._plan(sheet, header)
+        for _, _, number, sheet, header, who in sorted(of_many, key=lambda one: one[:3]):
+            self.reports[number] = self._of_many(sheet, header, who)
+        for number, sheet in headless:
             self.reports[number] = self._headless(sheet)
         first = common_first_period(self.sheets)
         for number, sheet in budgets:
@@ -115,31 +133,26 @@ class _Parser:
             )
         return None
 
-    def _by_cells(self, sheet: Sheet) -> SheetReport | None:
-        """A sheet with item codes and months: a customer's plan, a prospect's, or the plans of many customers."""
-        header = find_header(sheet, self.workbook.date1904)
-        if header is None:
-            return None
-        who = who_columns(sheet, header)
-        if who is None:
-            return self._plan(sheet, header)
+    def _of_many(self, sheet: Sheet, header: Header, who: Who) -> SheetReport:
+        """A sheet of many customers: all reps' together, or one rep's; one that repeats what was taken is left."""
         name = clean(sheet.name)
-        if who.rep is None and self.consolidated is not None:
-            return SheetReport(
-                sheet.name, "rep_rows", "Plan of one rep",
-                "A consolidated plan stands in the same book, so nothing is taken from it.",
-            )  # fmt: skip
         rep = None if who.rep is not None or _NOBODYS.fullmatch(name.casefold()) else name
         plan = parse_consolidated(sheet, header, who, rep=rep, decimal_mark=self.decimal_mark)
         if plan is None:
             return _undated(sheet)
+        title = "Consolidated plan" if who.rep is not None else "Plan of one rep"
+        if repeats(plan, self.sheets):
+            return SheetReport(
+                sheet.name, "rep_rows", title,
+                f"{plan.rows:,} rows, most of which repeat other sheets of the book; nothing is taken from it.",
+            )  # fmt: skip
         self.sheets += plan.sheets
         self.warnings += plan.warnings
         if who.rep is not None and self.consolidated is None and plan.sheets:
             self.consolidated = plan
         reps = f" of {len(plan.reps)} {'rep' if len(plan.reps) == 1 else 'reps'}" if plan.reps else ""
         return SheetReport(
-            sheet.name, "consolidated", "Consolidated plan",
+            sheet.name, "consolidated", title,
             f"{plan.rows:,} rows{reps} and {len({sheet.customer_name.casefold() for sheet in plan.sheets}):,} customers: "
             f"{_figures(plan.sheets)}.",
             taken=bool(plan.sheets),

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import capfirst
 from django.views.decorators.http import require_http_methods, require_POST
 
 from forecasts.excel.legacy_files import MOST_FILES
@@ -27,16 +28,17 @@ HINT = (
 State = ImportRun.State
 # Findings of one kind that a page lists; the command prints all of them.
 MOST_LISTED = 500
+# What is counted: the word for one, the word for many.
 TALLIES = {
-    "customers": "Customers",
-    "prospects": "Prospects",
-    "names": "Remembered names",
-    "groups": "Product groups",
-    "products": "Products",
-    "matrix": "Matrix entries",
-    "prices": "Prices",
-    "lines": "Lines of the plan",
-    "budget": "Budget rows",
+    "customers": ("customer", "customers"),
+    "prospects": ("prospect", "prospects"),
+    "names": ("remembered name", "remembered names"),
+    "groups": ("product group", "product groups"),
+    "products": ("product", "products"),
+    "matrix": ("matrix entry", "matrix entries"),
+    "prices": ("price", "prices"),
+    "lines": ("line of the plan", "lines of the plan"),
+    "budget": ("budget row", "budget rows"),
 }
 
 
@@ -165,13 +167,8 @@ def _described(run: ImportRun) -> dict[str, Any]:
         "refused": run.state == State.REFUSED,
         "stopped": run.state in (State.FAILED, State.CANCELLED),
         "checked": run.state == State.CHECKED,
-        "tallies": [(label, *tallies[kind]) for kind, label in TALLIES.items() if kind in tallies],
-        "written": [
-            f"{created + updated:,} {label.lower()}"
-            for kind, label in TALLIES.items()
-            for created, updated, _ in [tallies.get(kind, (0, 0, 0))]
-            if created + updated
-        ],
+        "tallies": [(capfirst(many), *tallies[kind]) for kind, (_, many) in TALLIES.items() if kind in tallies],
+        "written": _written(tallies),
         "budget_quantity": Decimal(totals.get("budget_quantity", 0)),
         "budget_amount": Decimal(totals.get("budget_amount", 0)),
         "budget_by_period": [
@@ -188,6 +185,12 @@ def _described(run: ImportRun) -> dict[str, Any]:
         **_listed("changes", changes),
         **_listed("remarks", remarks),
     }
+
+
+def _written(tallies: dict[str, list[int]]) -> str:
+    """ "1 customer, 12 products": the rows that were written, by kind."""
+    counts = [(sum(tallies.get(kind, [0, 0])[:2]), words) for kind, words in TALLIES.items()]
+    return ", ".join(f"{count:,} {words[count != 1]}" for count, words in counts if count)
 
 
 def _listed(name: str, findings: list[dict[str, Any]]) -> dict[str, Any]:

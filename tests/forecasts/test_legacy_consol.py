@@ -149,12 +149,49 @@ def test_copies_alone_are_left_for_want_of_months():
     assert "their months are not known" in book.reports[0].sentence
 
 
+def without_rep(*rows):
+    return {at: value for at, value in Consol(list(rows)).grid().items() if at[1] != 0}
+
+
 def test_a_sheet_with_customers_but_no_reps_is_the_plan_of_its_name():
-    cells = {at: value for at, value in Consol([row(), row(customer="Birch")]).grid().items() if at[1] != 0}
-    book = parse_book(as_workbook({"Rep One": cells, "Sheet1": cells}))
+    sheets = {"Rep One": without_rep(row(), row(customer="Birch")), "Sheet1": without_rep(row(customer="Cedar"))}
+    book = parse_book(as_workbook(sheets))
     assert [(sheet.name, sheet.rep_name, sheet.customer_name) for sheet in book.sheets] == [
-        ("Rep One", "Rep One", "Alder"), ("Rep One", "Rep One", "Birch"), ("Sheet1", None, "Alder"), ("Sheet1", None, "Birch"),
+        ("Rep One", "Rep One", "Alder"), ("Rep One", "Rep One", "Birch"), ("Sheet1", None, "Cedar"),
     ]  # fmt: skip
+
+
+def test_what_repeats_other_sheets_of_a_book_is_not_counted_twice():
+    consol = Consol([row(), row("Rep Two", "Birch")]).grid()
+    # The sheets of reps stand before the consolidated plan, an old version of it is hidden.
+    sheets = {
+        "Rep One": without_rep(row()),
+        "Consol old": consol,
+        "Consol": consol,
+        "Rep Three": without_rep(row(customer="Cedar")),
+    }
+    book = parse_book(as_workbook(sheets, hidden=("Consol old",)))
+    assert [(report.name, report.taken) for report in book.reports] == [
+        ("Rep One", False), ("Consol old", False), ("Consol", True), ("Rep Three", True),
+    ]  # fmt: skip
+    assert book.volume == 3 * 60
+    plan = Plan(name="Alder", rows=[Row(110001, "Peeled", [5] * 16)])
+    book = parse_book(as_workbook({"All": Consol([row()]).grid(), "Alder": grid(plan)}))
+    assert (book.volume, [report.taken for report in book.reports]) == (80, [False, True])
+    assert "repeat other sheets of the book" in book.reports[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("headings", "expected"),
+    [
+        (["Account Manager", "Customer"], ("Rep One", "Alder")), (["Sales Person", "Client Name"], ("Rep One", "Alder")),
+        (["Customer ID", "Customer Name"], ("Consol", "Alder")), (["Broker", "Customer #"], ("Rep One", "Alder")),
+    ],
+)  # fmt: skip
+def test_headings_of_reps_and_customers(headings, expected):
+    cells = Consol([row()]).grid() | {(0, at): heading for at, heading in enumerate(headings)}
+    (found,) = parse_book(as_workbook({"Rep One" if expected[0] == "Rep One" else "Consol": cells})).sheets
+    assert (found.rep_name or "Consol", found.customer_name) == expected
 
 
 def test_a_hidden_pivot_is_left():

@@ -25,6 +25,8 @@ def large(settings, tmp_path, monkeypatch):
     """Every upload counts as large."""
     settings.UPLOAD_DIR = tmp_path / "uploads"
     monkeypatch.setattr(legacy_runs, "AT_ONCE", 0)
+    # There is no worker here; tests do its work.
+    monkeypatch.setattr("masterdata.receivers.work_on_import.apply_async", lambda args, **kw: None)
 
 
 @pytest.fixture
