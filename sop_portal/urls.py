@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from sop_portal import views
 from sop_portal.home import home
+from sop_portal.search import search
 
 handler400 = "sop_portal.views.bad_request"
 handler403 = "sop_portal.views.permission_denied"
@@ -13,6 +14,7 @@ handler500 = "sop_portal.views.server_error"
 
 urlpatterns = [
     path("", home, name="home"),
+    path("search/", search, name="search"),
     path("health", views.health, name="health"),
     path("ready", views.ready, name="ready"),
     path("admin/", admin.site.urls),

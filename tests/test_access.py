@@ -29,6 +29,7 @@ ADMINS = (SIGN_IN, *(NO,) * 5, OK)
 IN_SCOPE = (SIGN_IN, OK, GONE, OK, GONE, OK, OK)
 GET: dict[str, tuple[int, ...]] = {
     "home": SIGNED_IN,
+    "search": SIGNED_IN,
     "health": EVERYBODY,
     "ready": EVERYBODY,
     "account_login": (OK, *(SIGN_IN,) * 6),

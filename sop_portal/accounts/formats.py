@@ -82,6 +82,30 @@ def compact(value: Number) -> str:
     raise AssertionError("the last unit always answers")
 
 
+def roomy(value: Number) -> str:
+    """A number in full up to six digits, beyond that in three significant ones.
+
+    >>> roomy(Decimal("1559.5")), roomy(1559000)
+    ('1,560', '1.56 M')
+    """
+    number = decimal(value)
+    if number is None:
+        return ""
+    return fixed(number, 0) if abs(number) < 1_000_000 else compact(number)
+
+
+def weight(kilograms: Number) -> str:
+    """A weight in kilograms, a large one in tonnes.
+
+    >>> weight(Decimal("46169.4")), weight(53931501)
+    ('46,169 kg', '53,932 t')
+    """
+    number = decimal(kilograms)
+    if number is None:
+        return ""
+    return f"{fixed(number, 0)} kg" if abs(number) < 1_000_000 else f"{fixed(number / 1000, 0)} t"
+
+
 def money_compact(value: Number, currency: str) -> str:
     """A large amount with its currency: "$ 5.92 M"."""
     return _with_symbol(compact(value), currency)

@@ -37,7 +37,8 @@ register.filter("price", formats.price)
 register.filter("words", formats.words)
 register.filter("named", formats.named)
 register.filter("percent", formats.percent)
-register.filter("compact", formats.compact)
+register.filter("roomy", formats.roomy)
+register.filter("weight", formats.weight)
 register.filter("change_class", formats.direction)
 
 
