@@ -5,16 +5,23 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.core.exceptions import ValidationError
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path, reverse
 
 from masterdata import services
-from masterdata.models import Customer, CustomerAlias, Delegation
+from masterdata.admin import matrix_grid
+from masterdata.admin.asking import DayInput, ask
+from masterdata.admin.base import MasterdataAdmin, Tool
+from masterdata.admin.panels import entry_count, panel_of
+from masterdata.admin.pricing import prices_url
+from masterdata.admin.replacing import Replaceable, ReplacedFilter, first_of_next_month
+from masterdata.models import Customer, CustomerAlias, Delegation, MatrixEntry
 from masterdata.models.aliases import alias_key
 from sop_portal.accounts.models import User
-from sop_portal.lib.errors import DomainError
 
 
 class RepFilter(admin.SimpleListFilter):
@@ -93,19 +100,24 @@ class AliasInline(admin.TabularInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin):
+class CustomerAdmin(Replaceable):
+    """Customers, with what each of them buys."""
+
     form = CustomerForm
+    change_form_template = "masterdata/admin/customer_form.html"
     list_display = (
-        "customer_id", "name", "short_name", "sales_rep", "region", "default_risk_class", "is_prospect", "is_active",
+        "customer_id", "name", "sales_rep", "region", "default_risk_class", "products", "replaced_by", "is_active",
     )  # fmt: skip
     list_display_links = ("customer_id", "name")
-    list_filter = ("is_active", RepFilter, "is_prospect", "region", "territory")
-    list_select_related = ("sales_rep",)
+    list_filter = ("is_active", RepFilter, ReplacedFilter, "is_prospect", "default_risk_class", "region", "territory")
+    list_select_related = ("sales_rep", "replaced_by")
     search_fields = ("customer_id", "name", "short_name", "corporate_group")
-    autocomplete_fields = ("sales_rep", "replaced_by")
+    autocomplete_fields = ("sales_rep",)
+    readonly_fields = ("replaced_by",)
     ordering = ("name", "pk")
-    actions = ("assign",)
+    actions = ("assign", "change_prices", "activate", "deactivate", "replace", "take_back", "remove")
     inlines = (AliasInline,)
+    data_kind = "customers"
     fieldsets = (
         (None, {"fields": ("customer_id", "name", "short_name", "sales_rep", "default_risk_class", "is_active")}),
         ("Where it belongs", {"fields": ("region", "territory", "corporate_group", "is_prospect", "replaced_by")}),
@@ -114,6 +126,37 @@ class CustomerAdmin(admin.ModelAdmin):
         ("Address", {"fields": ("address", "city", "state", "postal_code", "country")}),
         ("Notes", {"fields": ("notes",)}),
     )
+
+    def get_urls(self) -> list[Any]:
+        site = self.admin_site
+        own = [
+            path("<int:pk>/matrix/", site.admin_view(self.matrix_view), name="masterdata_customer_matrix"),
+            path("<int:pk>/copy-matrix/", site.admin_view(self.copy_view), name="masterdata_customer_copy"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
+        return super().get_queryset(request).annotate(product_count=entry_count("customer"))
+
+    @admin.display(description="Products", ordering="product_count")
+    def products(self, customer: Customer) -> int:
+        """How many products they buy."""
+        return customer.product_count  # type: ignore[attr-defined,no-any-return]
+
+    def object_tools(self, request: HttpRequest, row: Any) -> list[Tool]:
+        return [
+            Tool("Edit the matrix", reverse("admin:masterdata_customer_matrix", args=[row.pk])),
+            Tool("Copy the matrix to another…", reverse("admin:masterdata_customer_copy", args=[row.pk])),
+            Tool("Change prices…", prices_url(customers=[row.pk])),
+            *super().object_tools(request, row),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The form, and under it what the customer buys."""
+        panel = panel_of(customer=object_id) if object_id.isascii() and object_id.isdigit() else None
+        return super().change_view(request, object_id, form_url, {"panel": panel, **(extra_context or {})})
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         """Save; another rep is announced like on every other way."""
@@ -133,33 +176,77 @@ class CustomerAdmin(admin.ModelAdmin):
         form = AssignForm(request.POST if sent else None)
         if sent and form.is_valid():
             rep = form.cleaned_data["rep"]
-            try:
+            with self.refusals_told(request):
                 moved = services.assign_customers(queryset.values_list("pk", flat=True), rep, by=request.user)
-            except DomainError as refusal:
-                self.message_user(request, refusal.detail, messages.ERROR)
-            else:
                 whom = f"to {rep}" if rep else "to nobody"
-                count = f"{len(moved)} customer{'' if len(moved) == 1 else 's'}"
-                self.message_user(request, f"{count} assigned {whom}.", messages.SUCCESS)
+                self.message_user(request, f"{self.number(len(moved))} assigned {whom}.", messages.SUCCESS)
             return None
-        return TemplateResponse(
+        return self.page(
             request,
             "masterdata/assign_customers.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": "Assign customers to a sales rep",
-                "opts": self.model._meta,
-                "customers": queryset.select_related("sales_rep"),
-                "form": form,
-                "follows": services.what_follows(queryset.values_list("pk", flat=True)),
-                "selected": helpers.ACTION_CHECKBOX_NAME,
-                "media": self.media,
-            },
+            "Assign customers to a sales rep",
+            customers=queryset.select_related("sales_rep"),
+            form=form,
+            follows=services.what_follows(queryset.values_list("pk", flat=True)),
+            selected=helpers.ACTION_CHECKBOX_NAME,
         )
+
+    @admin.action(description="Change their prices", permissions=["change"])
+    def change_prices(self, request: HttpRequest, queryset: QuerySet[Customer]) -> HttpResponse:
+        """To the page that changes prices, for these customers."""
+        return redirect(prices_url(customers=queryset.order_by("pk").values_list("pk", flat=True)))
+
+    def matrix_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Which of all products the customer buys, in one form."""
+        return matrix_grid.view(self, request, self._row(request, pk))
+
+    def copy_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Give another customer what this one buys."""
+        source = self._row(request, pk)
+        form = CopyForm(request.POST or None, site=self.admin_site)
+
+        def run(values: dict[str, Any], dry_run: bool) -> services.Copied:
+            return services.copy_matrix(
+                source.pk, values["customer"].pk, prices_from=values["prices_from"], by=request.user, dry_run=dry_run
+            )
+
+        def done(values: dict[str, Any]) -> str:
+            made = len(run(values, False).created)
+            return f"{values['customer']} got {made:,} matrix entr{'y' if made == 1 else 'ies'} of {source}."
+
+        return ask(
+            self, request, form, template="masterdata/admin/copy_matrix.html", title=f"Copy the matrix of {source}",
+            foresee=lambda values: run(values, True), do=done, verb="Copy", source=source,
+            then=reverse("admin:masterdata_customer_change", args=[source.pk]),
+        )  # fmt: skip
+
+    def _row(self, request: HttpRequest, pk: int) -> Customer:
+        """The customer, for somebody who may change what they buy."""
+        if not request.user.has_perm("masterdata.change_matrixentry"):
+            raise PermissionDenied("Only an S&OP admin changes who buys what.")
+        return get_object_or_404(Customer.objects.visible_to(request.user), pk=pk)
+
+
+class CopyForm(forms.Form):
+    """Who gets the products, and which prices come along."""
+
+    customer = forms.ModelChoiceField(Customer.objects.all(), label="To customer")
+    prices_from = forms.DateField(
+        label="Prices from", required=False, widget=DayInput,
+        help_text="From this day on the new entries have the same prices, with every change known after it. Empty: they "
+        "start without a price of their own.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, site: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["customer"]
+        field.widget = AutocompleteSelect(MatrixEntry._meta.get_field("customer"), site)
+        field.widget.choices = field.choices
+        self.initial.setdefault("prices_from", first_of_next_month())
 
 
 @admin.register(Delegation)
-class DelegationAdmin(admin.ModelAdmin):
+class DelegationAdmin(MasterdataAdmin):
     list_display = ("from_user", "to_user", "all_customers", "valid_from", "valid_to", "created_by")
     list_filter = ("all_customers",)
     list_select_related = ("from_user", "to_user", "created_by")

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Max, QuerySet
 from django.http import HttpRequest
 
+from masterdata.admin.base import MasterdataAdmin
 from masterdata.admin.search import PAIR_SEARCH
 from masterdata.models import Actual, Budget
 from sop_portal.lib import periods
@@ -35,7 +36,7 @@ class PeriodFilter(admin.SimpleListFilter):
 
 
 @admin.register(Actual)
-class ActualAdmin(admin.ModelAdmin):
+class ActualAdmin(MasterdataAdmin):
     list_display = ("period", "customer", "product", "quantity", "amount", "cost")
     list_display_links = ("period", "customer")
     list_filter = (PeriodFilter,)
@@ -48,7 +49,7 @@ class ActualAdmin(admin.ModelAdmin):
 
 
 @admin.register(Budget)
-class BudgetAdmin(admin.ModelAdmin):
+class BudgetAdmin(MasterdataAdmin):
     list_display = ("version", "period", "customer", "product", "quantity", "amount")
     list_display_links = ("version", "period")
     list_filter = ("version", PeriodFilter)

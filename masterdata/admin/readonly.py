@@ -4,8 +4,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from sop_portal.accounts.admin_trail import TrailHistory
 
-class ReadOnly:
+
+class ReadOnly(TrailHistory):
     """Nothing is added, changed or deleted; `reader` is the permission to look. Goes before ModelAdmin or an inline."""
 
     reader = ""

@@ -14,6 +14,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 
 from sop_portal.accounts import mail, services, throttling
+from sop_portal.accounts.admin_trail import TrailHistory
 from sop_portal.accounts.forms import time_zone_choices
 from sop_portal.accounts.models import ADMINISTER, User
 from sop_portal.lib.errors import Conflict
@@ -104,7 +105,7 @@ class SignInFilter(admin.SimpleListFilter):
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin):
+class UserAdmin(TrailHistory, admin.ModelAdmin):
     """Users are deactivated, never deleted: their work stays attributed to them."""
 
     form = UserForm
@@ -225,7 +226,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin):
+class RoleAdmin(TrailHistory, GroupAdmin):
     """Roles are seeded and keep their names, which migrations find them by; what they may do can be changed."""
 
     readonly_fields = ("name",)

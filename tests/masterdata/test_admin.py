@@ -158,14 +158,20 @@ def test_an_entry_is_saved_with_its_prices(client, boss):
     assert MatrixEntry.objects.get().prices.count() == 2
 
 
-def test_what_is_in_use_is_not_deleted(client, boss):
+def test_what_is_in_use_is_deactivated_instead_of_deleted(client, boss):
     world = make_world(lines=1)
-    answer = client.post(page("masterdata_customer_delete", world.customer.pk), {"post": "yes"})
-    assert Customer.objects.filter(pk=world.customer.pk).exists()
-    assert answer.status_code != 302 and "Cannot delete customer" in answer.content.decode()
+    address = page("masterdata_customer_delete", world.customer.pk)
+    asked = client.get(address).content.decode()
+    assert "Elm Supply, Inc.: actuals, lines" in asked and "will be deactivated instead" in asked
+    done = client.post(address, {"post": "yes"}, follow=True).content.decode()
+    assert "Elm Supply, Inc. has a history (actuals, lines), so it is deactivated instead." in done
+    assert not Customer.objects.get(pk=world.customer.pk).is_active
     group = ProductGroup.objects.first()
     client.post(page("masterdata_productgroup_delete", group.pk), {"post": "yes"})
     assert ProductGroup.objects.filter(pk=group.pk).exists()
+    slip = make_customer(name="A slip")
+    done = client.post(page("masterdata_customer_delete", slip.pk), {"post": "yes"}, follow=True)
+    assert "A slip deleted." in done.content.decode() and not Customer.objects.filter(pk=slip.pk).exists()
 
 
 def test_a_delegation_tells_who_made_it(client, boss):
