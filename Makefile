@@ -2,12 +2,13 @@
 # make test     every test, browser tests included (ARGS="tests/audit -k merge" for some of them)
 # make check    style, types, migrations, templates, layers
 # make psql     a psql session on the portal's database (ARGS=--owner to change tables)
+# make fuzz     10,000 damaged files (FUZZ=<number>, FUZZ_FROM=<seed>); 200 of them are part of make test
 # make bench    the measurements, as ratios
 # make chaos    workers that are killed in the middle of imports, twenty times
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check psql bench chaos venv venv-dev chromium
+.PHONY: help run test check psql fuzz bench chaos venv venv-dev chromium
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -36,6 +37,9 @@ check: venv-dev
 
 psql: venv
 	@$(SUPERVISOR) psql $(ARGS)
+
+fuzz: venv-dev
+	@FUZZ=$${FUZZ:-10000} $(SUPERVISOR) test -- $(BIN)/python -m pytest -n 2 tests/masterdata/imports/test_mutants.py $(ARGS)
 
 bench: venv
 	@$(BIN)/python -m bench $(ARGS)

@@ -161,7 +161,7 @@ def _copied(rows: QuerySet[Any], columns: Sequence[Column], shapes: dict[str, st
     inner = _PLACE.sub(lambda place: f"%({next(places)})s" if place[0] == "%s" else place[0], inner)
     named |= {"unwritable": _SQL_UNWRITABLE, "live": f"^({LIVE})", "prefixed": r"'\1"}
     with connections[rows.db].cursor() as cursor:
-        # The inner query is the ORM's; the outer one is made of the words above.
+        # The inner query is the ORM's, the outer one is made of the words above, never input.
         statement = f"COPY (SELECT {outer} FROM ({inner}) AS t ({', '.join(names)})) TO STDOUT ({options})"
         # Past the wrapper that counts statements, whose copy() takes no parameters.
         with cursor.cursor.copy(statement, named) as copied:

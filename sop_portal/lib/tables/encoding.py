@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from sop_portal.lib.errors import Refused
+from sop_portal.lib.workbook.kind import UNKNOWN
 
 _BLOCK = 1 << 18
 _LONGEST_LINE = 1_000_000
 SAVE_AS = "Open the file in the program that made it and save it as “CSV UTF-8”."
 
 # What text in Windows-1252 does not hold, while other old encodings do; each is shown with the word around it.
+_EDGES = re.compile(r"[\s,;\"]")
 _NOT_WESTERN = re.compile(
-    rb"\w*(?:"
     # UTF-8 in between: the file was put together from two.
     rb"[\xc2\xc3][\x80-\xbf]|\xe2\x80[\x90-\xbf]"
     # Symbols where a letter must be (Wroc³aw is Wrocław in Windows-1250), low quotation marks after a letter.
@@ -26,7 +27,7 @@ _NOT_WESTERN = re.compile(
     # Letters of Icelandic, which are more often Turkish ones.
     rb"|[\xd0\xdd\xde\xf0\xfd\xfe]"
     # Words of other alphabets.
-    rb"|[\xa1-\xff]{4})\w*"
+    rb"|[\xa1-\xff]{4}"
 )
 
 
@@ -54,6 +55,8 @@ def detect(path: Path) -> Encoding:
     except UnicodeDecodeError:
         if found:
             _refuse(path, found)
+    if sum(byte < 9 or 13 < byte < 32 for byte in head) > len(head) / 50:
+        raise Refused(f"The file is {UNKNOWN}, not a table. {SAVE_AS}")
     _read(path, "latin-1")
     _check_western(path)
     return WESTERN
@@ -133,15 +136,21 @@ def _check_western(path: Path) -> None:
             continue
         line = piece.encode("latin-1")
         try:
-            line.decode("cp1252")
-            strange = _NOT_WESTERN.search(line)
+            text = line.decode("cp1252")
         except UnicodeDecodeError:
-            strange = None
+            word = ""
         else:
+            strange = _NOT_WESTERN.search(line)
             if not strange:
                 continue
-        word = f" (“{strange[0].decode('cp1252')}”)" if strange else ""
+            word = f" (“{_word(text, *strange.span())}”)"
         raise Refused(
             f"The file is not in UTF-8, and line {number:,} holds letters{word} of an encoding that cannot be told "
             f"for certain. {SAVE_AS}"
         )
+
+
+def _word(line: str, start: int, end: int) -> str:
+    """The letters from `start` to `end` with what stands around them up to the next blank or separator."""
+    before, after = line[max(0, start - 30) : start], line[end : end + 30]
+    return _EDGES.split(before)[-1] + line[start:end] + _EDGES.split(after)[0]

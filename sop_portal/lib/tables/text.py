@@ -19,7 +19,7 @@ from sop_portal.lib.workbook.copytext import copy_lines, csv_fields, normal, unp
 SHEET_NAME = "CSV"
 SEPARATORS = {",": ",", ";": ";", "\t": "tab"}
 _ROWS_PER_BLOCK = 2_000
-_NUMBER = re.compile(r"[-+]?[\d.,' ]*\d[\d.,' ]*%?")
+_NUMBER = re.compile(r"[-+]?[\d.,' ]+%?")
 # Excel takes a first line like this for the separator and shows it to nobody.
 _TOLD = re.compile(r'"?sep=([,;\t])"?', re.IGNORECASE)
 
@@ -172,7 +172,7 @@ def _separator(source: IO[str]) -> str:
         if widths:
             width = max(widths, key=lambda each: (widths[each], each))
             headings = next(row for row in filled if len(row) == width)
-            named = not any(_NUMBER.fullmatch(text.strip()) for text in headings)
+            named = not any(_NUMBER.fullmatch(text.strip()) for text in headings if text.strip())
             found.append((named, widths[width] / len(filled), width, separator))
     if not found:
         if len(broken) == len(SEPARATORS):
