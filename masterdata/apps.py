@@ -66,6 +66,6 @@ class MasterdataConfig(AppConfig):
             exempt(view, why="a view over who is replaced by whom")
         exempt(models.ActualRevision, why="the append-only history of actuals, written by the database itself")
         # Whoever may see a customer or a product may see what was changed in it.
-        open_to_readers("customer", models.Customer)
+        history_scope["customer"] = scope.customer_history
         open_to_readers("matrix", models.MatrixEntry)
         history_scope["product"] = scope.product_history

@@ -15,6 +15,7 @@ from forecasts.grid_json import MAX_REVISION
 from forecasts.models import MAX_PRICE, MAX_QUANTITY, Line, Snapshot
 from forecasts.services import Adjustment
 from forecasts.services.moves import ADJUST, APPROVE
+from masterdata.models import MatrixEntry
 from sop_portal.accounts.formats import fixed
 from sop_portal.lib import htmx, periods
 from sop_portal.lib.errors import Conflict, DomainError, NotAllowed, Refused, StaleRevision
@@ -49,6 +50,9 @@ def show_line(request: HttpRequest, pk: int, refusal: DomainError | None = None,
         "line": line,
         "story": history.story(line, request.user),
         "own": own,
+        "has_pair": MatrixEntry.objects.visible_to(request.user)
+        .filter(customer=line.customer_id, product=line.product_id)
+        .exists(),
         "may_decide": decidable and not own and line.status in APPROVE.before and line.cycle.status in APPROVE.cycle,
         "may_reject": line.cycle.is_open,
         "may_adjust": decidable and line.cycle.is_closed and line.status in ADJUST.before,

@@ -241,10 +241,17 @@ def test_the_page_of_a_customer_tells_its_facts_and_figures(client, company):
 
 def test_a_successor_out_of_scope_is_not_named(client, company):
     with acting(company.admin, source="admin"):
+        next_transaction()
         Customer.objects.filter(pk=company.elm.pk).update(replaced_by=company.customers["Spruce"])
     address = reverse("masterdata:customer", args=[company.elm.pk])
     page = open_as(client, company.rep, address).content.decode()
     assert "Spruce" not in page and "a customer of somebody else" in page
+    for history in (
+        reverse("masterdata:customer_history", args=[company.elm.pk]),
+        reverse("audit:history", args=["customer", company.elm.pk]),
+    ):
+        assert "Spruce" not in open_as(client, company.rep, history).content.decode()
+        assert "Spruce Foods" in open_as(client, company.admin, history).content.decode()
     assert "Spruce Foods" in open_as(client, company.viewer, address).content.decode()
 
 
