@@ -40,9 +40,11 @@ def keys_checked_meanwhile(*models: type[models.Model]) -> Iterator[None]:
         keys = cursor.fetchone()[0]
         driver = connection.connection
         with driver.pipeline():
-            # Sent now; the answer is waited for where the pipeline ends.
+            # Names of our own constraints as the database quotes them, never input. Sent now; the answer is waited for
+            # where the pipeline ends.
             psycopg.Cursor(driver).execute(f"SET CONSTRAINTS {keys} IMMEDIATE")
             yield
+        # The same names, never input.
         cursor.execute(f"SET CONSTRAINTS {keys} DEFERRED")
 
 
