@@ -24,8 +24,7 @@ FEB = dt.date(2027, 2, 1)
 NOW = {"P0": 100, "P1": 130, "P2": 40, "P3": 101, "P4": 90, "P5": 150, "P6": 99}
 
 
-@pytest.fixture
-def book():
+def make_book() -> SimpleNamespace:
     """A rep whose seven lines were handed in last month, and stand in the open cycle as `NOW` says."""
     world = SimpleNamespace(manager=factories.make_user("manager"), admin=factories.make_user("admin"))
     world.rep = factories.make_user("sales_rep", manager=world.manager)
@@ -46,6 +45,12 @@ def book():
         line.refresh_from_db()
         world.lines[line.product.item_code] = line
     world.url = f"/forecast/{world.cycle.pk}/submit/"
+    return world
+
+
+@pytest.fixture
+def book():
+    world = make_book()
     world.client = Client()
     world.client.force_login(world.rep)
     return world
