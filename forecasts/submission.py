@@ -136,6 +136,11 @@ class Summary:
         return sum(changes, Decimal(0)) if changes else None
 
     @property
+    def new_money(self) -> Decimal:
+        """What those of the ready lines come to that the last plan did not hold."""
+        return sum((item.money for item in self.ready if item.change is None), Decimal(0))
+
+    @property
     def total(self) -> Total:
         """What the ready lines add up to."""
         products = ((item.line.product, item.quantity) for item in self.ready)

@@ -94,7 +94,8 @@ def test_a_line_that_the_last_plan_did_not_hold_changed_by_all_it_is_worth(book)
     answer = book.client.get(f"/forecast/{book.cycle.pk}/submit/")
     # The others still stand as they were carried over.
     assert asked(answer) == {"P9": None}
-    assert "new, $ 840" in answer.content.decode()
+    page = answer.content.decode()
+    assert "new, $ 840" in page and "$ 0 against the last plan and $ 840 new" in page
 
 
 def test_before_the_first_plan_nothing_is_a_change():
