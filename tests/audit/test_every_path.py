@@ -23,7 +23,7 @@ from audit.context import acting
 from audit.models import Entry
 from cycles import services as cycles
 from forecasts import services
-from forecasts.excel import legacy_runs
+from forecasts.excel import legacy_runs, legacy_work
 from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line
 from forecasts.services import LineEdit
@@ -231,7 +231,7 @@ def book(first: int = 5):
 
 def test_imports(monkeypatch, settings, tmp_path, capsys):
     settings.UPLOAD_DIR = tmp_path
-    monkeypatch.setattr(legacy_runs, "read_book", lambda path: book(first))
+    monkeypatch.setattr(legacy_work, "read_book", lambda path: book(first))
     admin, rep = make_user("admin"), make_user("sales_rep")
     file = tmp_path / "plan.xlsx"
     file.write_bytes(b"the file")

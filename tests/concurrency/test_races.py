@@ -18,7 +18,7 @@ from audit.models import Entry
 from cycles import services as cycles
 from cycles.models import Cycle, Participant
 from forecasts import services
-from forecasts.excel import legacy_runs
+from forecasts.excel import legacy_runs, legacy_work
 from forecasts.excel.legacy_apply import apply_book
 from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line, Snapshot
@@ -132,7 +132,7 @@ def test_two_imports_of_one_workbook_are_one_effect():
 
 def test_two_appliers_of_one_upload_are_one_effect(monkeypatch, settings, tmp_path):
     settings.UPLOAD_DIR = tmp_path
-    monkeypatch.setattr(legacy_runs, "read_book", lambda path: book())
+    monkeypatch.setattr(legacy_work, "read_book", lambda path: book())
     admin = make_user("admin")
     with acting(admin, source="web"):
         run = legacy_runs.check_upload("plan.xlsx", [b"the file"], rep=None, by=admin)
