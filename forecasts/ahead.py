@@ -19,29 +19,42 @@ SELECT sum(cell.quantity), sum(cell.quantity * cell.unit_price)
 
 
 def newest_plan(user: Any, customer: Any, product: Any) -> Plan | None:
-    """The live lines of the newest cycle that `user` may read, as its plan counts them; None without any."""
-    cycle = (
+    """The live lines of the newest cycle that `user` may read, as its plan counts them; None without any.
+
+    The months right before it, as far as nothing is sold in them yet, stand as the cycle before planned them.
+    """
+    cycles = (
         Cycle.objects.visible_to(user)
         .filter(kind=Cycle.Kind.NORMAL)
         .exclude(status=Cycle.Status.DRAFT)
-        .order_by("-first_period", "-pk")
-        .first()
+        .order_by("-first_period", "-pk")[:2]
     )
-    if cycle is None:
+    if not cycles:
         return None
+    cycle = cycles[0]
+    keys, months = _months(user, cycle, customer, product)
+    if not keys:
+        return None
+    earlier = cycles[1] if len(cycles) > 1 else None
+    bridge = _months(user, earlier, customer, product)[1] if earlier is not None else []
+    return Plan(
+        cycle=cycle,
+        months=months,
+        line=keys[0] if customer is not None and product is not None else None,
+        earlier=earlier,
+        bridge=[month for month in bridge if month.period < cycle.first_period],
+    )
+
+
+def _months(user: Any, cycle: Cycle, customer: Any, product: Any) -> tuple[list[int], list[PlanMonth]]:
+    """The keys of the lines meant in a cycle, and their plan by month; in two queries."""
     lines = Line.objects.visible_to(user).live().filter(cycle=cycle)
     if customer is not None:
         lines = lines.filter(customer=customer)
     if product is not None:
         lines = lines.filter(product=product)
     keys = list(lines.order_by().values_list("pk", flat=True))
-    if not keys:
-        return None
     with connection.cursor() as cursor:
         cursor.execute(_MONTHS, {"lines": keys, **plan_parameters(cycle)})
         sums = cursor.fetchall()
-    return Plan(
-        cycle=cycle,
-        months=[PlanMonth(period, *values) for period, values in zip(cycle.periods, sums, strict=True)],
-        line=keys[0] if customer is not None and product is not None else None,
-    )
+    return keys, [PlanMonth(period, *values) for period, values in zip(cycle.periods, sums, strict=False)]

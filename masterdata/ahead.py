@@ -24,11 +24,16 @@ class PlanMonth:
 
 @dataclass(frozen=True)
 class Plan:
-    """The newest plan of some lines that a person may read. line: the key of the line, when it is only one."""
+    """The newest plan of some lines that a person may read. line: the key of the line, when it is only one.
+
+    bridge: the months right before it, as `earlier`, the cycle before, planned them.
+    """
 
     cycle: Any
     months: Sequence[PlanMonth]
-    line: int | None
+    line: int | None = None
+    earlier: Any = None
+    bridge: Sequence[PlanMonth] = ()
 
 
 def newest_plan(user: Any, *, customer: Customer | None = None, product: Product | None = None) -> Plan | None:

@@ -1,10 +1,10 @@
 """Plots of what was sold and planned, and of prices over time."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
-from masterdata.ahead import Plan
+from masterdata.ahead import Plan, PlanMonth
 from masterdata.findings import extremes, trend, where
 from masterdata.sales import YEAR, ZERO, Month
 from sop_portal import conf
@@ -51,12 +51,14 @@ def sales_plot(
 ) -> Plot:
     """The last `length` of `months` as bars, the year before as a line where it is known, and the plan after them.
 
+    Months between the two, of which nothing is loaded yet, stand as the plan before had them.
+
     of_range: the title tells of all months shown, and not how the last twelve compare.
     """
     value = _value(show)
     known = {month.period: value(month) for month in months}
     shown = [month.period for month in months[-length:]]
-    ahead = _ahead(plan, show)
+    ahead, bridge = (_ahead(plan.months, show), _ahead(plan.bridge, show)) if plan else ({}, {})
     last = shown[-1]
     # Up to the last month of the plan; what was sold since then counts more than what was planned.
     future = [period for period in ahead if period > last]
@@ -65,11 +67,8 @@ def sales_plot(
     year_before: Numbers = [known.get(periods.shift(period, -YEAR)) for period in shown]
     series = [
         Series("actual", "sold", [known.get(period) for period in shown]),
-        Series(
-            "plan",
-            str(plan.cycle) if plan else "plan",
-            [ahead.get(period) if period > last else None for period in shown],
-        ),
+        Series("bridge", str(plan.earlier or "") if plan else "", [_after(bridge, period, last) for period in shown]),
+        Series("plan", str(plan.cycle) if plan else "", [_after(ahead, period, last) for period in shown]),
         Series("last-year", "a year before", year_before, LINE),
     ]
     values = [value(month) for month in months]
@@ -92,11 +91,16 @@ def sales_finding(values: Sequence[Decimal], months: Sequence[Month], show: str 
     return trend(now, before, what=_WHAT[show]) + where(values, months)
 
 
-def _ahead(plan: Plan | None, show: str) -> dict[dt.date, Decimal | None]:
-    """The plan in money or quantity; it has no weight."""
-    if plan is None or show == WEIGHT:
+def _ahead(months: Sequence[PlanMonth], show: str) -> dict[dt.date, Decimal | None]:
+    """A plan in money or quantity; it has no weight."""
+    if show == WEIGHT:
         return {}
-    return {month.period: month.amount if show == MONEY else month.quantity for month in plan.months}
+    return {month.period: month.amount if show == MONEY else month.quantity for month in months}
+
+
+def _after(planned: Mapping[dt.date, Decimal | None], period: dt.date, last: dt.date) -> Decimal | None:
+    """What is planned for a month after the last one sold; before that sales count more."""
+    return planned.get(period) if period > last else None
 
 
 def price_plot(
