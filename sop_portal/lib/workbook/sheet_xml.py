@@ -1,7 +1,8 @@
 """The light pass over a sheet's XML: its error cells, formulas saved without a result, and its true extent.
 
-Runs in the reading process only, on the blocks that the check of the archive unpacks anyway. A block of whole rows
-is taken apart into cells only when a search of its bytes finds something to report.
+Runs in the reading process only, on the blocks that the check of the archive unpacks anyway. In a block of whole rows
+only those cells are looked at that a search of its bytes finds; all of them only where cells do not say where they
+stand.
 """
 
 import codecs
@@ -18,7 +19,8 @@ _ADDRESS = re.compile(rb"""\br\s*=\s*["']([A-Za-z]*)([0-9]*)["']""")
 _TYPE = re.compile(rb"""\bt\s*=\s*["'](\w+)["']""")
 _VALUE = re.compile(rb"<%bv\b[^>]*(?<!/)>(.*?)</" % _NAME, re.DOTALL)
 _FORMULA = re.compile(rb"<%bf[\s/>]" % _NAME)
-_FORMULA_WITH_VALUE = re.compile(rb"<(?:/%bf\s*>|%bf\b[^>]*/>)\s*<%bv\s*>[^<]" % (_NAME, _NAME, _NAME))
+# A formula that no text follows as its value, be the value missing or empty.
+_FORMULA_WITHOUT = re.compile(rb"<(?:/%bf\s*>|%bf\b[^>]*/>)\s*(?!<%bv\b[^>]*>[^<])" % (_NAME, _NAME, _NAME))
 
 
 class SheetScan:
@@ -32,17 +34,16 @@ class SheetScan:
         self._pieces: list[bytes] = []
         self._decoder: codecs.IncrementalDecoder | None = None
         self._started = False
-        self._row_opening, self._formula_opening = b"<row", b"<f"
+        # As the root says; unknown until the first block.
+        self._row_opening = self._cell_opening = self._formula_opening = b""
 
     def feed(self, piece: bytes) -> None:
         """The next bytes of the part."""
-        first, self._started = not self._started, True
-        if first and piece[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        if not self._started and piece[:2] in (b"\xff\xfe", b"\xfe\xff"):
             self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._started = True
         if self._decoder:
             piece = self._decoder.decode(piece).encode()
-        if first and (root := _ROOT.search(piece[:4096])):
-            self._row_opening, self._formula_opening = b"<%brow" % root[1], b"<%bf" % root[1]
         # Only the new bytes are searched: a row may be as long as the part.
         before = self._pieces[-1][-len(_ROW_END) + 1 :] if self._pieces else b""
         end = (before + piece).rfind(_ROW_END)
@@ -60,19 +61,39 @@ class SheetScan:
         return self.facts.in_order()
 
     def _look(self, block: bytes) -> None:
+        if not self._row_opening:
+            root = _ROOT.search(block[:4096])
+            prefix = root[1] if root else b""
+            self._row_opening, self._cell_opening = b"<%brow" % prefix, b"<%bc" % prefix
+            self._formula_opening = b"<%bf" % prefix
         last = self._last_row(block)
-        if (
-            b'"e"' in block
-            or b"='" in block
-            or last >= self._rows
-            or self._far.search(block)
-            or (self._formula_opening in block and _has_formula_without_value(block))
-        ):
+        if b"='" in block or last >= self._rows or self._far.search(block) or not self._look_closely(block):
             self._take_apart(block)
             return
-        if last > self._row:
+        if self._cell_opening in block:
             self.facts.saw(last, 0)
         self._row, self._column = last, -1
+
+    def _look_closely(self, block: bytes) -> bool:
+        """Mark the cells that are worth it; False when one of them does not say where it stands."""
+        starts = set()
+        place = block.find(b'"e"')
+        while place >= 0:
+            starts.add(block.rfind(self._cell_opening, 0, place))
+            place = block.find(b'"e"', place + 3)
+        if self._formula_opening in block:
+            starts |= {block.rfind(self._cell_opening, 0, found.start()) for found in _FORMULA_WITHOUT.finditer(block)}
+        cells = []
+        for start in sorted(starts):
+            cell = _CELL.match(block, max(0, start))
+            address = _ADDRESS.search(cell[2]) if cell and cell[2] is not None else None
+            if not (cell and address and address[1] and address[2]):
+                return False
+            cells.append((int(address[2]) - 1, _column(address[1]), cell[2], cell[3]))
+        for row, column, attributes, inner in cells:
+            if inner:
+                self._mark(row, column, attributes, inner)
+        return True
 
     def _last_row(self, block: bytes) -> int:
         """The number of the last row that begins in the block, by its address or else by counting."""
@@ -82,7 +103,8 @@ class SheetScan:
         return self._row + len(_ROW.findall(block))
 
     def _take_apart(self, block: bytes) -> None:
-        facts, row, column = self.facts, self._row, self._column
+        """Mark the cells of a block by looking at every one, and follow what has no address of its own."""
+        row, column = self._row, self._column
         for match in _CELL.finditer(block):
             row_attributes, attributes, inner = match.groups()
             if row_attributes is not None:
@@ -94,23 +116,21 @@ class SheetScan:
                 column, row = _column(address[1]), int(address[2]) - 1
             else:
                 column += 1
-            if not inner:
-                continue
-            kind = _TYPE.search(attributes)
-            value = _VALUE.search(inner)
-            if kind and kind[1] == b"e":
-                facts.mark(row, column, (value[1].decode("utf-8", "replace")[:20] if value else "") or "#VALUE!")
-                facts.saw(row, column)
-            elif not (value and value[1]) and _FORMULA.search(inner) and not (kind and kind[1] == b"str"):
-                facts.mark(row, column)
-                continue
-            if (value and value[1]) or b"is>" in inner:
-                facts.saw(row, column)
+            if inner and self._mark(row, column, attributes, inner):
+                self.facts.saw(row, column)
         self._row, self._column = row, column
 
-
-def _has_formula_without_value(block: bytes) -> bool:
-    return len(_FORMULA.findall(block)) != len(_FORMULA_WITH_VALUE.findall(block))
+    def _mark(self, row: int, column: int, attributes: bytes, inner: bytes) -> bool:
+        """Mark the cell if it is an error or a formula without a value; whether it holds anything else."""
+        kind, value = _TYPE.search(attributes), _VALUE.search(inner)
+        if kind and kind[1] == b"e":
+            self.facts.mark(row, column, (value[1].decode("utf-8", "replace")[:20] if value else "") or "#VALUE!")
+            return True
+        filled = bool(value and value[1])
+        if not filled and _FORMULA.search(inner) and not (kind and kind[1] == b"str"):
+            self.facts.mark(row, column)
+            return False
+        return filled or b"is>" in inner
 
 
 def _columns_beyond(columns: int) -> bytes:
