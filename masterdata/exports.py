@@ -27,8 +27,12 @@ class Wanted:
 def wanted(kind: str, query: QueryDict, user: Any, today: dt.date) -> Wanted:
     """What the address asks for. Raises Refused for filters without sense, NotAllowed, KeyError for unknown kinds."""
     found = _ROWS[kind](query, user, today)
-    hidden = frozenset() if user.has_perm("masterdata.view_cost") else COSTS
-    return Wanted(found.rows, found.order, hidden)
+    return Wanted(found.rows, found.order, hidden_from(user))
+
+
+def hidden_from(user: Any) -> frozenset[str]:
+    """The columns that `user` may not see."""
+    return frozenset() if user.has_perm("masterdata.view_cost") else COSTS
 
 
 def _checked(form: ListFilter) -> None:

@@ -7,15 +7,18 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
 
 from masterdata import services
+from masterdata.exports import Wanted, hidden_from
 from masterdata.notices import notices
 from masterdata.services.removal import Removed
+from masterdata.views import exports
 from sop_portal.accounts.admin_trail import TrailHistory
 from sop_portal.lib.errors import DomainError
 
@@ -34,9 +37,43 @@ class Tool:
 class MasterdataAdmin(TrailHistory, admin.ModelAdmin):
     """A list and a form of master data."""
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Several searched rows: each is taken away by itself; a button for all of them would break their list."""
+        found: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if found is not None:
+            getattr(found.widget, "widget", found.widget).is_required = True
+        return found
+
+    # The kind of import and export that the rows are; "" for what comes and goes in no file.
+    data_kind = ""
+
+    def get_urls(self) -> list[Any]:
+        urls = super().get_urls()
+        if not self.data_kind:
+            return urls
+        view = self.admin_site.admin_view(self.export_view)
+        return [path("export.<slug:form>", view, name=f"masterdata_{self.opts.model_name}_export"), *urls]
+
     def list_tools(self, request: HttpRequest) -> list[Tool]:
-        """Links beside the title of the list."""
-        return []
+        """Links beside the title of the list: files in and out, those out exactly as the list is filtered."""
+        if not self.data_kind or not request.user.has_perm("masterdata.import_data"):
+            return []
+        query = f"?{request.GET.urlencode()}" if request.GET else ""
+        exported = [
+            Tool(f"Export {form}", reverse(f"admin:masterdata_{self.opts.model_name}_export", args=[form]) + query)
+            for form in ("xlsx", "csv")
+        ]
+        return [Tool("Import", reverse("masterdata:import_start", args=[self.data_kind])), *exported]
+
+    def export_view(self, request: HttpRequest, form: Any) -> Any:
+        """The rows of the list as its filters leave them, as a file that the import takes back."""
+        if not self.has_view_permission(request) or form not in exports.TYPES:
+            raise Http404("There is no such file.")
+        rows = self.get_changelist_instance(request).queryset
+        found = Wanted(
+            self.model._default_manager.filter(pk__in=rows.order_by().values("pk")), (), hidden_from(request.user)
+        )
+        return exports.file_of(request, self.data_kind, form, found, filters=request.GET.urlencode())
 
     def object_tools(self, request: HttpRequest, row: Any) -> list[Tool]:
         """Links beside the title of one row."""

@@ -37,6 +37,7 @@ class PeriodFilter(admin.SimpleListFilter):
 
 @admin.register(Actual)
 class ActualAdmin(MasterdataAdmin):
+    data_kind = "actuals"
     list_display = ("period", "customer", "product", "quantity", "amount", "cost")
     list_display_links = ("period", "customer")
     list_filter = (PeriodFilter,)
@@ -50,6 +51,7 @@ class ActualAdmin(MasterdataAdmin):
 
 @admin.register(Budget)
 class BudgetAdmin(MasterdataAdmin):
+    data_kind = "budget"
     list_display = ("version", "period", "customer", "product", "quantity", "amount")
     list_display_links = ("version", "period")
     list_filter = ("version", PeriodFilter)

@@ -57,6 +57,8 @@ class PriceForm(forms.Form):
         field: Any = self.fields["customers"]
         field.widget = AutocompleteSelectMultiple(Delegation._meta.get_field("customers"), site)
         field.widget.choices = field.choices
+        # Each is taken away by itself; a button for all of them would break their list.
+        field.widget.is_required = True
         self.initial.setdefault("valid_from", first_of_next_month())
 
     def change(self) -> services.Change:

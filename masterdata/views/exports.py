@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from audit.services import Event, record
-from masterdata.exports import wanted
+from masterdata.exports import Wanted, wanted
 from masterdata.imports.exports import Form, write_export
 from masterdata.imports.kinds import KINDS
 from masterdata.views import listing
@@ -26,6 +26,12 @@ def export(request: HttpRequest, kind: str, form: Form) -> FileResponse:
     """The rows of a list as its filters leave them and in its order, as far as the reader may see them."""
     if kind not in KINDS or form not in TYPES:
         raise Http404("There is no such file.")
+    found = wanted(kind, request.GET, request.user, listing.today())
+    return file_of(request, kind, form, found, filters=listing.address(request))
+
+
+def file_of(request: HttpRequest, kind: str, form: Form, found: Wanted, *, filters: str) -> FileResponse:
+    """The rows of `found` as a file; `filters` is what the trail keeps of the address that asked for them."""
     # Writing one takes seconds of a processor.
     ratelimit.limit(
         request,
@@ -34,12 +40,10 @@ def export(request: HttpRequest, kind: str, form: Form) -> FileResponse:
         DOWNLOADS,
         "Several files were downloaded within a minute. Wait a moment, then try again.",
     )
-    found = wanted(kind, request.GET, request.user, listing.today())
     # On disk, and written as a whole before the first byte is sent: a slow reader holds neither memory nor the database.
     target: IO[Any] = tempfile.TemporaryFile()  # noqa: SIM115  FileResponse closes it
     write_export(target, KINDS[kind], found.rows, form=form, leave_out=found.leave_out, order=found.order)
     name = f"{kind}-{timezone.localdate():%Y-%m-%d}.{form}"
-    filters = listing.address(request)
     record(
         Event(
             action="report_downloaded",

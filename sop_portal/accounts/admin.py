@@ -11,7 +11,8 @@ from django.contrib.auth.password_validation import password_validators_help_tex
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from sop_portal.accounts import mail, services, throttling
 from sop_portal.accounts.admin_trail import TrailHistory
@@ -132,6 +133,15 @@ class UserAdmin(TrailHistory, admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         users = super().get_queryset(request).annotate(is_locked=throttling.is_locked_out())
         return users.prefetch_related(Prefetch("groups", Group.objects.order_by("name")))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, with files in and out beside its title."""
+        tools = [
+            {"label": "Import", "url": reverse("masterdata:import_start", args=["users"])},
+            {"label": "Export xlsx", "url": reverse("masterdata:export", args=["users", "xlsx"])},
+        ]
+        shown = {"title": "Users", "portal_tools": tools if request.user.has_perm("masterdata.import_data") else []}
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         return self.fieldsets if obj else self.add_fieldsets

@@ -247,6 +247,41 @@ class TestSwitches:
         assert "A slip deleted." in done and "so it is deactivated instead." in done
 
 
+class TestFiles:
+    def test_lists_lead_to_files_in_and_out(self, client: Client, boss: User) -> None:
+        for model, kind in (
+            ("masterdata_customer", "customers"), ("masterdata_product", "products"), ("masterdata_matrixentry", "matrix"),
+            ("masterdata_actual", "actuals"), ("masterdata_budget", "budget"), ("accounts_user", "users"),
+        ):  # fmt: skip
+            shown = text(client.get(reverse(f"admin:{model}_changelist")))
+            assert f'href="{reverse("masterdata:import_start", args=[kind])}"' in shown, model
+            assert "Export xlsx" in shown, model
+
+    def test_a_file_holds_exactly_the_list(self, client: Client, boss: User) -> None:
+        rep = make_user("sales_rep")
+        make_customer(customer_id="C1", name="Elm", sales_rep=rep, region="East")
+        make_customer(customer_id="C2", name="Elm too", region="West")
+        make_customer(customer_id="C3", name="Fir", sales_rep=rep)
+        query = {"q": "Elm", "rep": str(rep.pk)}
+        shown = text(client.get(page("customer_changelist"), query))
+        address = f"{page('customer_export', 'csv')}?q=Elm&amp;rep={rep.pk}"
+        assert f'href="{address}"' in shown
+        answer = client.get(address.replace("&amp;", "&"))
+        lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
+        assert len(lines) == 2 and lines[1].startswith("C1,")
+        assert client.get(page("customer_export", "pdf")).status_code == 404
+        client.force_login(make_user("viewer"))
+        assert client.get(page("customer_export", "csv"), follow=True).status_code == 403
+
+    @pytest.mark.parametrize("form", ["xlsx", "csv"])
+    def test_every_kind_comes_out_in_both_forms(self, client: Client, boss: User, form: str) -> None:
+        world = make_world(lines=1)
+        for model in ("customer", "product", "matrixentry", "actual", "budget"):
+            answer = client.get(page(f"{model}_export", form), {"q": "Elm"})
+            assert answer.status_code == 200 and b"".join(answer.streaming_content), model
+        assert world.customer
+
+
 def test_every_object_links_its_history_in_the_trail(client: Client, boss: User) -> None:
     world = make_world(lines=1)
     entry = MatrixEntry.objects.first()
