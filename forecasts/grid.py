@@ -109,10 +109,12 @@ class Grid:
         return self.may_add or any(row.editable for row in self.all_rows)
 
 
-def visible_customers(user: Any, cycle: Cycle) -> Any:
-    """Customers whose grid of `cycle` this person may open: those they may read, and those with a line they may."""
-    with_lines = Line.objects.visible_to(user).filter(cycle=cycle, customer=OuterRef("pk"))
-    return Customer.objects.filter(Exists(with_lines) | Q(pk__in=Customer.objects.visible_to(user).values("pk")))
+def customer_for(user: Any, cycle: Cycle, pk: int) -> Customer | None:
+    """The customer, if this person may open its grid of `cycle`: they may read it, or a line of it."""
+    readable = Customer.objects.visible_to(user).filter(pk=pk).first()
+    if readable is not None or not Line.objects.visible_to(user).filter(cycle=cycle, customer=pk).exists():
+        return readable
+    return Customer.objects.get(pk=pk)
 
 
 def lines_of(user: Any, cycle: Cycle, customer: Customer) -> Any:
@@ -123,11 +125,8 @@ def lines_of(user: Any, cycle: Cycle, customer: Customer) -> Any:
         .filter(cycle=cycle, customer=customer)
         .select_related("product", "decided_by")
         .only(*_NEEDED)
-        .annotate(
-            extension=Subquery(extension[:1]),
-            now=SqlNow(),
-            mine=Exists(Line.objects.editable_by(user).filter(pk=OuterRef("pk"))),
-        )
+        .marked_for(user)
+        .annotate(extension=Subquery(extension[:1]), now=SqlNow())
         .order_by("product__item_code", "pk")
     )
 
@@ -231,7 +230,7 @@ def _folded(lines: Any, find: str) -> Any:
 def _row(line: Line, cycle: Cycle, customer: Customer) -> Row:
     line.cycle, line.customer = cycle, customer
     takes_text = line.mine and line.status in Line.INPUT  # type: ignore[attr-defined]
-    return Row(line, takes_text, problems(line) if line.live else [])
+    return Row(line, bool(takes_text), problems(line) if line.live else [])
 
 
 def _closed_because(user: Any, cycle: Cycle, rows: Sequence[Row]) -> str:

@@ -110,6 +110,17 @@ class _Layout:
 
 
 @lru_cache(maxsize=20_000)
+def _text(text: str) -> SafeString:
+    """A text of which a page has many."""
+    return format_html("{}", text)
+
+
+@lru_cache(maxsize=20_000)
+def _attribute(name: str, value: str) -> SafeString:
+    return format_html(' data-{}="{}"', name, value)
+
+
+@lru_cache(maxsize=20_000)
 def _cell(classes: str, text: str, kept: str, anchor: str) -> SafeString:
     return format_html(
         '<td class="c{}"{}{}>{}</td>',
@@ -118,6 +129,13 @@ def _cell(classes: str, text: str, kept: str, anchor: str) -> SafeString:
         format_html(' data-v="{}"', kept) if kept else "",
         text,
     )
+
+
+@lru_cache(maxsize=20_000)
+def _value_cell(value: Decimal, show: str, classes: str, anchor: str) -> SafeString:
+    """The cell of a value; what is written is rounded, what the scripts read is exact."""
+    kept = exact(value) if show != REVENUE and value != round(value, PLACES[show]) else ""
+    return _cell(classes, number(value, show), kept, anchor)
 
 
 def table(grid: Grid) -> SafeString:
@@ -206,6 +224,7 @@ def _row(layout: _Layout, row: Row, index: int) -> SafeString:
     the last two are one value when all are the same. Where units differ also data-weight (of one unit, in kg) and
     data-worth (what the earlier plan held in money)."""
     line, show = row.line, layout.show
+    product = line.product
     return format_html(
         '<tr class="g-row{dormant}" id="l{line}" aria-rowindex="{index}" data-line="{line}" data-rev="{revision}"'
         ' data-status="{status}" data-source="{source}"{extra}>'
@@ -213,18 +232,18 @@ def _row(layout: _Layout, row: Row, index: int) -> SafeString:
         ' <span class="name">{name}</span>{pills}</div></th>'
         '<td class="g-risk{muted}">{risk}</td><td class="g-avg">{average}</td><td class="g-last12">{last12}</td>'
         '<td class="g-next12">{next12}</td>{change}{cells}</tr>',
-        dormant="" if line.live else " is-dormant",
-        line=line.pk,
-        index=index,
-        revision=line.revision,
-        status=line.status,
-        source=line.price_source if show == PRICE else line.quantity_source,
-        extra=format_html_join("", ' data-{}="{}"', _extra(layout, row)),
-        code=line.product.item_code,
-        name=line.product.description,
+        dormant=_text("" if line.live else " is-dormant"),
+        line=_text(str(line.pk)),
+        index=_text(str(index)),
+        revision=_text(str(line.revision)),
+        status=_text(line.status),
+        source=_text(line.price_source if show == PRICE else line.quantity_source),
+        extra=reduce(add, (_attribute(name, value) for name, value in _extra(layout, row))),
+        code=_text(product.item_code),
+        name=_text(product.description),
         pills=pills(row),
-        muted=" carried" if line.risk_is_default else "",
-        risk=RISK_LABELS[line.risk_class],
+        muted=_text(" carried" if line.risk_is_default else ""),
+        risk=_text(RISK_LABELS[line.risk_class]),
         average=average(row.average),
         last12=number(row.last12, layout.side),
         next12=number(grids.next_total(line, show), layout.side) if line.live else "",
@@ -248,7 +267,7 @@ def _extra(layout: _Layout, row: Row) -> Iterable[tuple[str, str]]:
             yield "worth", exact(row.amounts.earlier)
     if layout.show != REVENUE:
         others = line.unit_price if layout.show == QUANTITY else line.quantity
-        yield "other", exact(others[0]) if len(set(others)) == 1 else ",".join(map(exact, others))
+        yield "other", exact(others[0]) if others.count(others[0]) == len(others) else ",".join(map(exact, others))
     if layout.show == QUANTITY and line.live:
         yield "psource", line.price_source if len(set(line.price_source)) > 1 else line.price_source[0]
 
@@ -263,7 +282,7 @@ def pills(row: Row) -> SafeString:
         words.append(("warn", line.decision_comment, "sent back"))
     if any(problem.kind == "price" for problem in row.problems):
         words.append(("bad", "A price is missing where a quantity is planned", "price"))
-    return format_html_join("", ' <span class="pill pill-{}" title="{}">{}</span>', words)
+    return format_html_join("", ' <span class="pill pill-{}" title="{}">{}</span>', words) if words else _text("")
 
 
 @lru_cache(maxsize=5_000)
@@ -283,20 +302,16 @@ def _cells(layout: _Layout, row: Row) -> Iterable[SafeString]:
     values = grids.shown_values(line, show)
     source = line.price_source if show == PRICE else line.quantity_source
     read_only = " ro" if not row.editable and line.status in Line.INPUT else ""
-    places = PLACES[show]
     for n, value in enumerate(values):
-        kept = ""
-        text: str
+        anchor = f"l{line.pk}-{layout.keys[n]}" if n in troubled else ""
         if value is not None:
-            look, text = layout.looks[source[n]], number(value, show)
-            if show != REVENUE and value != round(value, places):
-                kept = exact(value)
+            look, text = layout.looks[source[n]], ""
         elif troubled.get(n) == layout.blank_kind:
             look, text = "missing", "?"
         else:
             look, text = "optional" if n >= layout.mandatory and show == QUANTITY else "", ""
         classes = f" {look}{layout.years[n]}{read_only}" if look else f"{layout.years[n]}{read_only}"
-        yield _cell(classes, text, kept, f"l{line.pk}-{layout.keys[n]}" if n in troubled else "")
+        yield _cell(classes, text, "", anchor) if value is None else _value_cell(value, show, classes, anchor)
 
 
 def _fold(grid: Grid) -> SafeString:

@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, ExpressionWrapper, OuterRef, Q, Value
 
 from audit.models import TrackedQuerySet
 from cycles.models import HORIZON, Cycle
 from forecasts.reasons import Reason
 from masterdata.models import Customer, Delegation, Product
-from masterdata.models.customers import served_by
+from masterdata.models.customers import delegators, served_by
 from masterdata.prices import OF_CUSTOMER, OF_LIST, OF_NOBODY
 from sop_portal.lib import periods
 from sop_portal.lib.numbers import MAX_QUANTITY as MAX_QUANTITY
@@ -82,7 +82,14 @@ def _answered_by(user: Any) -> Q:
     delegated = Delegation.objects.to(user)
     # One delegation must name both owner and customer: two of them may not lend each other theirs.
     some = delegated.filter(all_customers=False, from_user=OuterRef("owner"), customers=OuterRef("customer"))
-    return Q(owner=user) | Q(owner__in=delegated.filter(all_customers=True).values("from_user")) | Q(Exists(some))
+    return Q(owner=user) | Q(owner__in=delegators(user)) | Q(Exists(some))
+
+
+def _edited_by(user: Any) -> Q | None:
+    """Lines that `user` may edit, whatever their state; None when there are none."""
+    if user.has_perm("forecasts.edit_any_line"):
+        return Q(owner__isnull=False)
+    return _answered_by(user) if user.has_perm("forecasts.edit_own_lines") else None
 
 
 class LineQuerySet(TrackedQuerySet):
@@ -107,11 +114,13 @@ class LineQuerySet(TrackedQuerySet):
 
         All of them may be read while their cycle is open; pages that look further back ask `visible_to` as well.
         """
-        if user.has_perm("forecasts.edit_any_line"):
-            return self.filter(owner__isnull=False)
-        if not user.has_perm("forecasts.edit_own_lines"):
-            return self.none()
-        return self.filter(_answered_by(user))
+        scope = _edited_by(user)
+        return self.none() if scope is None else self.filter(scope)
+
+    def marked_for(self, user: Any) -> Self:
+        """The same lines, each with `mine`: whether `user` may edit it."""
+        scope = _edited_by(user)
+        return self.annotate(mine=Value(False) if scope is None else ExpressionWrapper(scope, models.BooleanField()))
 
     def decidable_by(self, user: Any) -> Self:
         """Lines `user` may approve, reject, return and adjust: the team's, or all."""

@@ -64,7 +64,10 @@ def grid(request: HttpRequest, cycle_pk: int, customer_pk: int) -> HttpResponse:
 
 def _cycle_and_customer(request: HttpRequest, cycle_pk: int, customer_pk: int) -> tuple[Cycle, Customer]:
     cycle = get_object_or_404(Cycle.objects.visible_to(request.user), pk=cycle_pk)
-    return cycle, get_object_or_404(grids.visible_customers(request.user, cycle), pk=customer_pk)
+    customer = grids.customer_for(request.user, cycle, customer_pk)
+    if customer is None:
+        raise Http404("No such customer.")
+    return cycle, customer
 
 
 def _context(request: HttpRequest, found: grids.Grid, query: GridQuery) -> dict[str, Any]:
