@@ -74,8 +74,8 @@ def would_move(customer_ids: Iterable[int]) -> str:
         return ""
     one = counts["lines"] == 1
     sentence = f"{counts['lines']:,} live line{'' if one else 's'} of {cycle} go{'es' if one else ''} with them"
-    if counts["handed_in"]:
-        sentence += (
-            f", {counts['handed_in']:,} of which {'is' if counts['handed_in'] == 1 else 'are'} handed in already"
-        )
+    if counts["handed_in"] == counts["lines"]:
+        sentence += ", handed in already"
+    elif counts["handed_in"]:
+        sentence += f", {counts['handed_in']:,} of them handed in already"
     return f"{sentence}. Closed cycles stay with whoever planned them."

@@ -52,14 +52,19 @@ class CustomerForm(forms.ModelForm):
 
 
 class AssignForm(forms.Form):
-    """To whom chosen customers go."""
+    """To whom chosen customers go; nobody is a choice that has to be made."""
 
-    rep = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody", label="Sales rep")
+    NOBODY = "none"
+    rep = forms.ChoiceField(label="Sales rep")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.reps = {str(rep.pk): rep for rep in services.sales_reps()}
         field: Any = self.fields["rep"]
-        field.queryset = services.sales_reps()
+        field.choices = [("", "Choose…"), *((key, str(rep)) for key, rep in self.reps.items()), (self.NOBODY, "Nobody")]
+
+    def clean_rep(self) -> User | None:
+        return self.reps.get(self.cleaned_data["rep"])
 
 
 class AliasForm(forms.ModelForm):
@@ -106,11 +111,11 @@ class CustomerAdmin(Replaceable):
     form = CustomerForm
     change_form_template = "masterdata/admin/customer_form.html"
     list_display = (
-        "customer_id", "name", "sales_rep", "region", "default_risk_class", "products", "replaced_by", "is_active",
+        "customer_id", "name", "sales_rep", "region", "default_risk_class", "products", "is_active",
     )  # fmt: skip
     list_display_links = ("customer_id", "name")
     list_filter = ("is_active", RepFilter, ReplacedFilter, "is_prospect", "default_risk_class", "region", "territory")
-    list_select_related = ("sales_rep", "replaced_by")
+    list_select_related = ("sales_rep",)
     search_fields = ("customer_id", "name", "short_name", "corporate_group")
     autocomplete_fields = ("sales_rep",)
     readonly_fields = ("replaced_by",)

@@ -146,7 +146,7 @@ def test_the_page_says_beforehand_what_would_go():
     ]
     submit(answer(world.lines[0], 5))
     (sentence,) = what_follows([world.customer.pk, world.other_customer.pk])
-    assert sentence.startswith("6 live lines of S&OP Jan 2027 go with them, 1 of which is handed in already.")
+    assert sentence.startswith("6 live lines of S&OP Jan 2027 go with them, 1 of them handed in already.")
     assert what_follows([make_customer().pk]) == []
 
 
