@@ -1,4 +1,4 @@
-"""A company of the reference size ("mid"), made by a few statements of SQL in seconds: for plans of queries and benches.
+"""A company of the reference size ("mid"), its many rows made by a few statements of SQL: for plans of queries.
 
 60 reps in 6 teams, 2,000 customers, 1,000 products in 8 groups, 10 products a customer, 36 months of actuals.
 """
@@ -7,7 +7,13 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import md5
 from typing import Any
+
+from masterdata.models import Customer, Product, ProductGroup
+from sop_portal.accounts.models import User
+from tests.factories import make_user
 
 LAST = dt.date(2026, 11, 1)
 
@@ -23,41 +29,46 @@ class Shape:
     months: int = 36
 
 
-# Parameters are named after the fields of Shape, with `last` for the last month of actuals and `hash` for passwords.
-_PEOPLE = """
-INSERT INTO accounts_user (password, is_superuser, email, username, full_name, manager_id, time_zone, is_active,
-                           access_version, date_joined)
-SELECT %(hash)s, false, name || '@example.com', name, initcap(name), NULL, 'UTC', true, 1, now()
-  FROM (SELECT 'manager' || n AS name FROM generate_series(1, 6) AS n
-        UNION ALL SELECT 'admin' UNION ALL SELECT 'viewer') AS person;
-INSERT INTO accounts_user (password, is_superuser, email, username, full_name, manager_id, time_zone, is_active,
-                           access_version, date_joined)
-SELECT %(hash)s, false, 'rep' || n || '@example.com', 'rep' || n, 'Rep ' || n, manager.id, 'UTC', true, 1, now()
-  FROM generate_series(1, %(reps)s) AS n JOIN accounts_user AS manager ON manager.username = 'manager' || (n %% 6 + 1);
-INSERT INTO accounts_user_groups (user_id, group_id)
-SELECT person.id, role.id FROM accounts_user AS person
-  JOIN auth_group AS role ON role.name = CASE WHEN username LIKE 'rep%%' THEN 'sales_rep'
-                                              ELSE rtrim(username, '0123456789') END
-"""
-_CATALOGUE = """
-INSERT INTO masterdata_productgroup (code, name) SELECT 'G0' || n, 'Family ' || n FROM generate_series(1, 8) AS n;
-INSERT INTO masterdata_product (item_code, description, group_id, manufacturing_location, production_line, pack_size,
-                                weight, uom, list_price, cost_price, is_active)
-SELECT (110000 + n)::text, 'Peeled garlic recipe ' || n, family.id, 'Plant ' || n %% 4, 'Line ' || n %% 9, '4x5 lb',
-       CASE WHEN n %% 97 <> 0 THEN (n %% 23) + 1.5 END, CASE n %% 5 WHEN 0 THEN 'KG' ELSE 'CS' END,
-       (n %% 61) + 12.25, (n %% 61) + 7.5, n %% 25 <> 0
-  FROM generate_series(1, %(products)s) AS n JOIN masterdata_productgroup AS family ON family.code = 'G0' || (n %% 8 + 1)
-"""
-_CUSTOMERS = """
-INSERT INTO masterdata_customer (customer_id, name, short_name, sales_rep_id, region, territory, corporate_group,
-    contact_person, contact_email, contact_phone, payment_terms, address, city, state, postal_code, country,
-    is_prospect, notes, is_active)
-SELECT 'C' || lpad(n::text, 6, '0'), initcap(substr(md5(n::text), 1, 6)) || ' Foods ' || n, '', rep.id,
-       'Region ' || n %% 12, 'Territory ' || n %% 80, CASE WHEN n %% 3 = 0 THEN 'Chain ' || n %% 40 ELSE '' END,
-       '', '', '', 'Net 30', '', 'City ' || n %% 300, '', '', 'US', n %% 50 = 0, '', n %% 20 <> 0
-  FROM generate_series(1, %(customers)s) AS n
-  JOIN accounts_user AS rep ON rep.username = 'rep' || (n %% %(reps)s + 1)
-"""
+def _people(shape: Shape) -> list[User]:
+    """An admin, a viewer, six managers and the reps of their teams; gives the reps."""
+
+    def person(name: str, role: str, manager: User | None = None) -> User:
+        return make_user(role, username=name, email=f"{name}@example.com", full_name=name.capitalize(), manager=manager)
+
+    person("admin", "admin")
+    person("viewer", "viewer")
+    managers = [person(f"manager{n}", "manager") for n in range(1, 7)]
+    return [person(f"rep{n}", "sales_rep", managers[n % 6]) for n in range(1, shape.reps + 1)]
+
+
+def _catalogue(shape: Shape) -> None:
+    groups = ProductGroup.objects.untracked().bulk_create(
+        ProductGroup(code=f"G0{n}", name=f"Family {n}") for n in range(1, 9)
+    )
+    Product.objects.untracked().bulk_create(
+        Product(
+            item_code=f"{110000 + n}", description=f"Peeled garlic recipe {n}", group=groups[n % 8],
+            manufacturing_location=f"Plant {n % 4}", production_line=f"Line {n % 9}", pack_size="4x5 lb",
+            weight=n % 23 + Decimal("1.5") if n % 97 else None, uom="CS" if n % 5 else "KG",
+            list_price=n % 61 + Decimal("12.25"), cost_price=n % 61 + Decimal("7.5"), is_active=bool(n % 25),
+        )
+        for n in range(1, shape.products + 1)
+    )  # fmt: skip
+
+
+def _customers(shape: Shape, reps: list[User]) -> None:
+    Customer.objects.untracked().bulk_create(
+        Customer(
+            customer_id=f"C{n:06d}", name=f"{md5(str(n).encode()).hexdigest()[:6].capitalize()} Foods {n}",
+            sales_rep=reps[n % len(reps)], region=f"Region {n % 12}", territory=f"Territory {n % 80}",
+            corporate_group=f"Chain {n % 40}" if n % 3 == 0 else "", city=f"City {n % 300}", country="US",
+            is_prospect=n % 50 == 0, is_active=bool(n % 20),
+        )
+        for n in range(1, shape.customers + 1)
+    )  # fmt: skip
+
+
+# Parameters are named after the fields of Shape, with `last` for the last month of actuals.
 _MATRIX = """
 INSERT INTO masterdata_matrixentry (customer_id, product_id, is_active, notes)
 SELECT DISTINCT customer.id, product.id, true, ''
@@ -85,16 +96,16 @@ SELECT 'AOP', customer_id, product_id, month.first::date, 50, 1500 FROM masterda
 """
 
 
-def load(owner: Any, shape: Shape | None = None, *, password_hash: str = "!") -> None:
-    """Fill the empty database that `owner`, a committing connection of the role that owns the tables, leads to.
+def load(owner: Any, shape: Shape | None = None) -> None:
+    """Fill the empty database that Django is connected to, and `owner` as the role that owns its tables, committing.
 
     Actuals come in without the revisions that their triggers would keep.
     """
     shape = shape or Shape()
-    values = {**vars(shape), "last": LAST, "hash": password_hash}
-    for statements in (_PEOPLE, _CATALOGUE, _CUSTOMERS):
-        for statement in statements.split(";"):
-            owner.execute(statement, values)
+    values = {**vars(shape), "last": LAST}
+    reps = _people(shape)
+    _catalogue(shape)
+    _customers(shape, reps)
     with _unchecked(owner, "masterdata_matrixentry", "masterdata_price", "masterdata_actual", "masterdata_budget"):
         for statement in _MATRIX.split(";"):
             owner.execute(statement, values)
