@@ -9,6 +9,7 @@ from typing import Any
 from masterdata import drawing, sales
 from masterdata.ahead import Plan, newest_plan
 from masterdata.models import Customer, CustomerSuccession, MatrixEntry, Price, Product, ProductSuccession
+from masterdata.prices import on_day
 from masterdata.sales import YEAR, Loaded, Month, Share, Totals
 from sop_portal.lib import periods
 from sop_portal.lib.plots import Plot, price_steps
@@ -153,11 +154,11 @@ def add_prices(rows: Sequence[MatrixRow], today: dt.date) -> None:
         later = [change for change in changes if change[0] > today]
         row.coming = later[0] if later else None
         row.steps = price_steps(changes, months)
-        if in_force:
-            row.since, row.price = in_force[-1]
+        row.price, is_own = on_day(changes, row.entry.product.list_price, today)
+        row.is_list_price = not is_own
+        if is_own:
+            row.since = in_force[-1][0]
             row.previous = in_force[-2][1] if len(in_force) > 1 else None
-        else:
-            row.price, row.is_list_price = row.entry.product.list_price, True
 
 
 def changes_of(entries: Sequence[int]) -> Mapping[int, list[tuple[dt.date, Decimal]]]:

@@ -1,7 +1,12 @@
 """The price of a month: the latest one of the matrix entry that starts on or before its first day, else the product's
 list price, else there is none. Opening a cycle and offering changed prices read it here, for sixteen months at once;
-for a single day the words are `Price.objects.in_force` and `MatrixEntry.objects.with_price`. A test holds them together.
+for a single day the words are `Price.objects.in_force` and `MatrixEntry.objects.with_price`, and `on_day` for prices that
+are at hand. A test holds them together.
 """
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
 
 # Where a price came from, one letter a month, as lines keep it.
 OF_CUSTOMER, OF_LIST, OF_NOBODY = "m", "p", "-"
@@ -52,3 +57,15 @@ CASE WHEN monthly_price.entry_id IS NULL
              FROM unnest(monthly_price.prices) WITH ORDINALITY AS u(p, n))
 END
 """
+
+
+def on_day(
+    changes: Sequence[tuple[dt.date, Decimal]], list_price: Decimal | None, day: dt.date
+) -> tuple[Decimal | None, bool]:
+    """The price of `day` among an entry's (valid from, price), the earliest first, and whether it is its own.
+
+    >>> on_day([(dt.date(2027, 3, 15), Decimal(8))], Decimal(7), dt.date(2027, 3, 1))
+    (Decimal('7'), False)
+    """
+    own = next((price for since, price in reversed(changes) if since <= day), None)
+    return (list_price, False) if own is None else (own, True)

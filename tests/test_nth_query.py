@@ -19,9 +19,21 @@ from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line
 from forecasts.reasons import Reason
 from forecasts.services import Adjustment, LineEdit
-from masterdata.models import ImportRun
-from masterdata.services import assign_customers
-from sop_portal.accounts.services import create_user, set_active, set_roles
+from forecasts.services.prices import leave_prices, take_prices
+from masterdata.models import Customer, ImportRun, MatrixEntry, Product
+from masterdata.services import (
+    Change,
+    Terms,
+    Wanted,
+    assign_customers,
+    change_prices,
+    copy_matrix,
+    remove,
+    replace,
+    set_matrix,
+    take_back,
+)
+from sop_portal.accounts.services import create_user, require_new_password, set_active, set_roles
 from sop_portal.conf.services import set_value
 from tests.factories import (
     FAR,
@@ -282,11 +294,72 @@ def _assign_customers(world):
     return world.admin, lambda: assign_customers([world.customer.pk], other, by=world.admin)
 
 
+def _pair(world):
+    return MatrixEntry.objects.filter(customer=world.customer).order_by("pk").first()
+
+
+def _replace_product(world):
+    old, new = _pair(world).product, make_product()
+    return world.admin, lambda: replace(Product, [old.pk], new.pk, prices_from=JAN, by=world.admin)
+
+
+def _take_back(world):
+    old, new = _pair(world).product, make_product()
+    with acting(world.admin, source="web"):
+        replace(Product, [old.pk], new.pk, by=world.admin)
+    return world.admin, lambda: take_back(Product, [old.pk], by=world.admin)
+
+
+def _copy_matrix(world):
+    other = make_customer()
+    return world.admin, lambda: copy_matrix(world.customer.pk, other.pk, prices_from=JAN, by=world.admin)
+
+
+def _change_prices(world):
+    change = Change(valid_from=FEB, percent=Decimal(5), customers=[world.customer.pk])
+    return world.admin, lambda: change_prices(change, by=world.admin)
+
+
+def _set_matrix(world):
+    seen, bought, new = Terms(True, unit_price=Decimal(10)), _pair(world).product, make_product()
+    wanted = [
+        Wanted(bought.pk, seen, Terms(True, Decimal(1), Decimal(9), Decimal(11))),
+        Wanted(new.pk, Terms(), Terms(True, unit_price=Decimal(7))),
+    ]
+    return world.admin, lambda: set_matrix(world.customer.pk, wanted, valid_from=FEB, by=world.admin)
+
+
+def _remove(world):
+    slip = make_entry(make_customer()).customer
+    return world.admin, lambda: remove(Customer, [slip.pk, world.customer.pk], by=world.admin)
+
+
+def _changed_prices(world):
+    with acting(world.admin, source="web"):
+        change_prices(Change(valid_from=FEB, percent=Decimal(5), customers=[world.customer.pk]), by=world.admin)
+
+
+def _take_prices(world):
+    _changed_prices(world)
+    return world.admin, lambda: take_prices(world.cycle.pk, by=world.admin)
+
+
+def _leave_prices(world):
+    _changed_prices(world)
+    return world.admin, lambda: leave_prices(world.cycle.pk, by=world.admin)
+
+
+def _require_new_password(world):
+    return world.admin, lambda: require_new_password([world.rep, world.manager], by=world.admin)
+
+
 USE_CASES = [
     _set_cells, _set_cells_on_behalf, _submit, _recall, _approve, _reject, _return, _adjust,
     _create_cycle, _update_cycle, _delete_cycle, _open_cycle, _close_cycle, _publish_cycle,
     _apply_import, _apply_changed_import, _check_upload,
-    _create_user, _set_roles, _set_active, _set_value, _reset_value, _assign_customers,
+    _create_user, _set_roles, _set_active, _set_value, _reset_value, _require_new_password,
+    _assign_customers, _replace_product, _take_back, _copy_matrix, _change_prices, _set_matrix, _remove,
+    _take_prices, _leave_prices,
 ]  # fmt: skip
 
 

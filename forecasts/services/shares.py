@@ -38,7 +38,11 @@ def expect(cycle: Cycle, more: Mapping[int, int]) -> None:
             entity_type="participant",
             entity_id=str(share),
             label=str(cycle),
-            changes={"rep": [None, names[rep]], "lines_expected": [None, expected]}
+            changes={
+                "cycle": [None, f"{cycle} (#{cycle.pk})"],
+                "rep": [None, f"{names[rep]} (#{rep})"],
+                "lines_expected": [None, expected],
+            }
             if is_new
             else {"lines_expected": [expected - more[rep], expected]},
         )

@@ -27,12 +27,14 @@ from forecasts.excel import legacy_runs, legacy_work
 from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line
 from forecasts.services import LineEdit
+from forecasts.services.prices import take_prices
+from masterdata import services as masterdata
 from masterdata.models import Actual, Budget, Customer, MatrixEntry, Price, Product, ProductGroup
 from masterdata.services import assign_customers
-from sop_portal.accounts.services import create_user, set_active
+from sop_portal.accounts.services import create_user, require_new_password, set_active
 from sop_portal.conf.services import set_value
 from sop_portal.lib import periods
-from tests.factories import FAR, make_actual, make_customer, make_cycle, make_product, make_user, ref
+from tests.factories import FAR, make_actual, make_customer, make_cycle, make_entry, make_product, make_user, ref
 from tests.workbooks import Plan, Row, as_workbook, grid
 from tests.world import COMMENT, decided, make_world, submitted
 
@@ -288,6 +290,42 @@ def test_services(world):
     with all_told(world.other_manager, "web"), acting(world.other_manager, source="web"):
         wanted = [services.Adjustment(first.pk, ref(first).revision, {JAN: Decimal(4)})]
         services.adjust_lines(world.cycle.pk, wanted, by=world.other_manager, reason=COMMENT)
+
+
+def test_services_of_master_data(world):
+    @contextmanager
+    def by_admin() -> Iterator[None]:
+        with all_told(world.admin, "admin"), acting(world.admin, source="admin"):
+            yield
+
+    admin, old, new = world.admin, world.lines[0].product, make_product()
+    slip, newcomer = make_entry(make_customer()).customer, make_user("sales_rep")
+    seen = masterdata.Terms(True, unit_price=Decimal(10))
+    wanted = [
+        masterdata.Wanted(world.lines[1].product_id, seen, masterdata.Terms(True, Decimal(2), None, Decimal(12))),
+        masterdata.Wanted(new.pk, masterdata.Terms(), masterdata.Terms(True, unit_price=Decimal(7))),
+    ]
+    change = masterdata.Change(valid_from=FEB, percent=Decimal(5), customers=[world.customer.pk])
+    with by_admin():
+        masterdata.copy_matrix(world.customer.pk, slip.pk, prices_from=JAN, by=admin)
+    with by_admin():
+        masterdata.change_prices(change, by=admin)
+    with by_admin():
+        take_prices(world.cycle.pk, by=admin)
+    with by_admin():
+        masterdata.set_matrix(world.customer.pk, wanted, valid_from=JAN, by=admin)
+    with by_admin():
+        masterdata.replace(Product, [old.pk], new.pk, prices_from=JAN, by=admin)
+    with by_admin():
+        masterdata.take_back(Product, [old.pk], by=admin)
+    with by_admin():
+        masterdata.set_active(MatrixEntry, [entry.pk for entry in world.customer.matrix.all()], False, by=admin)
+    with by_admin():
+        masterdata.remove(Customer, [slip.pk, world.customer.pk], by=admin)
+    with by_admin():
+        assign_customers([world.customer.pk, world.other_customer.pk], newcomer, by=admin)
+    with by_admin():
+        require_new_password([world.rep, newcomer], by=admin)
 
 
 def test_a_dormant_line_that_wakes_is_told_with_its_share():

@@ -75,9 +75,11 @@ def test_a_rep_who_took_no_part_does_now_and_dormant_lines_do_not_count():
     assert {line.owner for line in lines_of(world.customer)} == {newcomer}
     share = Participant.objects.get(cycle=world.cycle, rep=newcomer)
     entry = Entry.objects.get(entity_type="participant", entity_id=str(share.pk))
-    assert (entry.action, entry.changes) == (
-        "participant_created", {"rep": [None, "Nora New"], "lines_expected": [None, 1]},
-    )  # fmt: skip
+    assert entry.action == "participant_created" and entry.changes == {
+        "cycle": [None, f"S&OP Jan 2027 (#{world.cycle.pk})"],
+        "rep": [None, f"Nora New (#{newcomer.pk})"],
+        "lines_expected": [None, 1],
+    }
     # From here a woken line counts for the new rep.
     answer(Line.objects.select_related("cycle", "owner").get(pk=world.lines[0].pk), 5)
     assert expected(world)[newcomer.pk] == 2

@@ -15,6 +15,7 @@ from forecasts.services import LineEdit, set_cells
 from forecasts.services.prices import leave_prices, offer, stale_lines_of, take_prices
 from masterdata.models import MatrixEntry, Price, Product
 from masterdata.notices import notices
+from masterdata.prices import on_day
 from sop_portal.lib.errors import Conflict, NotAllowed, StaleRevision
 from tests.factories import make_actual, make_cycle, make_entry, make_product, open_cycle
 from tests.world import close, decided, make_world, next_transaction, submitted
@@ -286,3 +287,5 @@ def test_a_single_day_and_sixteen_months_read_prices_alike():
         for entry in MatrixEntry.objects.filter(pk__in=[case.pk for case in cases]).with_price(period):
             assert lines[entry.product_id].unit_price[position] == entry.price, (entry, period)
             assert (lines[entry.product_id].price_source[position] == "m") == (entry.own_price is not None)
+            changes = list(entry.prices.order_by("valid_from").values_list("valid_from", "unit_price"))
+            assert on_day(changes, entry.product.list_price, period) == (entry.price, entry.own_price is not None)
