@@ -15,11 +15,14 @@ from masterdata.import_forms import AgainForm, HeadingsForm, unknown_headings
 from masterdata.imports import runs, worker
 from masterdata.imports.kinds import IMPORT, KINDS, Kind
 from masterdata.models import ImportRun
+from masterdata.notices import notices
 from sop_portal.lib import periods
 from sop_portal.lib.htmx import wants_fragment
 from sop_portal.lib.paging import pager
 
 State = ImportRun.State
+# What brings prices.
+PRICED = (ImportRun.Kind.MATRIX, ImportRun.Kind.PRODUCTS)
 PROBLEMS_PER_PAGE = 100
 SHOWN, AT_FIRST = 100, 20
 # What control totals add up besides rows.
@@ -137,6 +140,8 @@ def _page(
             "may_apply": run.state == State.CHECKED and run.rows_read > run.rows_refused,
             "may_undo": run.state == State.APPLIED and run.rows_created + run.rows_updated > 0,
             "applied": run.state == State.APPLIED,
+            # Its prices may not be those of the lines of an open cycle any more.
+            "notices": notices(request.user) if run.state == State.APPLIED and run.kind in PRICED else [],
             "tallies": [
                 (capfirst(entity.replace("_", " ")), *counts)
                 for entity, counts in run.control_totals.get("tallies", {}).items()

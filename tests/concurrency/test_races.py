@@ -23,9 +23,10 @@ from forecasts.excel.legacy_apply import apply_book
 from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line, Snapshot
 from forecasts.services import Adjustment, LineEdit, LineRef
+from forecasts.services.prices import take_prices
 from masterdata.models import Customer, CustomerAlias, ImportRun, MatrixEntry, Price, Product
 from masterdata.services import assign_customers
-from sop_portal.lib.errors import Conflict, DomainError
+from sop_portal.lib.errors import Conflict, DomainError, StaleRevision
 from tests.factories import (
     answer,
     make_actual,
@@ -317,6 +318,49 @@ def test_a_customer_given_away_while_the_cycle_closes(world, turn):
     assert owner in (world.rep.pk, other.pk) and shares == {owner: live}
     counts = Participant.objects.get(cycle=world.cycle, rep=owner).counts_at_close
     assert counts == {"missed": live}
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_new_prices_taken_over_while_the_rep_saves(world, turn):
+    """Whoever is second: a save is refused with the new prices, or the prices come to what was saved; never a loss."""
+    with acting("system", source="command"):
+        Price.objects.update(unit_price=Decimal(12))
+    saves = [
+        acts_as(world.rep, services.set_cells, world.cycle.pk, [LineEdit(line.pk, line.revision, {JAN: Decimal(77)})])
+        for line in world.live
+    ]
+    take = acts_as(world.admin, take_prices, world.cycle.pk)
+    answers = at_once(*((take, *saves) if turn % 2 else (*saves, take)))
+    refused = refusals(answers)
+    assert all(isinstance(refusal, StaleRevision) for refusal in refused)
+    lines = [Line.objects.get(pk=line.pk) for line in world.live]
+    assert all(line.unit_price == [Decimal(12)] * 16 for line in lines)
+    assert sum(line.quantity[0] == 77 for line in lines) == len(saves) - len(refused)
+    for line, before in zip(lines, world.live, strict=True):
+        assert line.revision == before.revision + 1 + (line.quantity[0] == 77)
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_new_prices_taken_over_while_the_cycle_closes(world, turn):
+    """All lines have them and the copies at closing too, or none has."""
+    with acting("system", source="command"):
+        Price.objects.update(unit_price=Decimal(12))
+    take, close = (
+        acts_as(world.admin, take_prices, world.cycle.pk),
+        acts_as(world.admin, cycles.close_cycle, world.cycle.pk),
+    )
+    refused = refusals(at_once(*((take, close) if turn % 2 else (close, take))))
+    price = Decimal(10) if refused else Decimal(12)
+    assert {one for line in Line.objects.filter(cycle=world.cycle) for one in line.unit_price} == {price}
+    assert {one for copy in Snapshot.objects.filter(event="close") for one in copy.unit_price} == {price}
+
+
+def test_new_prices_taken_over_twice_at_once(world):
+    with acting("system", source="command"):
+        Price.objects.update(unit_price=Decimal(12))
+    done = at_once(*[acts_as(world.admin, take_prices, world.cycle.pk) for _ in range(3)])
+    assert sorted(one.cells for one in done) == [0, 0, 32]
+    assert {line.revision for line in Line.objects.filter(pk__in=[line.pk for line in world.live])} == {3}
 
 
 @pytest.mark.parametrize("turn", range(6))

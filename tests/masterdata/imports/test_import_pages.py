@@ -13,7 +13,7 @@ from masterdata.models import Actual, ImportHeading, ImportProgress, ImportRun
 from sop_portal.lib.tables import Preview
 from tests.factories import make_customer, make_product
 from tests.imports import ACTUALS, csv_bytes, imported, upload
-from tests.world import count_queries
+from tests.world import count_queries, make_world
 
 pytestmark = pytest.mark.django_db
 START = reverse("masterdata:import_start", args=["actuals"])
@@ -196,3 +196,13 @@ def test_the_gallery_says_what_waits_and_filters_by_state_and_kind(signed_in, ad
 def test_unknown_kinds_and_runs_are_not_found(signed_in):
     assert signed_in.get(reverse("masterdata:import_start", args=["apples"])).status_code == 404
     assert signed_in.get(reverse("masterdata:import_run", args=[10**15])).status_code == 404
+
+
+def test_prices_from_a_file_are_offered_to_the_lines_of_the_open_cycle(signed_in, admin):
+    world = make_world(lines=1)
+    code = world.customer.customer_id
+    rows = [[code, "P0", "12", "2027-03-01"]]
+    run = imported("matrix", csv_bytes(["Customer ID", "Item Code", "Unit Price", "Valid From"], rows), admin)
+    page = signed_in.get(page_of(run)).content.decode()
+    assert "1 line of S&amp;OP Jan 2027 uses the old price in 14 cells that nobody entered." in page
+    assert reverse("forecasts:prices", args=[world.cycle.pk]) in page
