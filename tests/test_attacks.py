@@ -100,7 +100,8 @@ class TestRowsOfOthers:
             name="CANARY name", short_name="CANARY short", customer_id="CANARY", sales_rep=world.rep, region="CANARY region",
             corporate_group="CANARY group", contact_email="canary@example.com", notes="CANARY notes",
         )  # fmt: skip
-        world.product = make_product(item_code="CANARY-7", description="CANARY product")
+        # The catalogue is everybody's; what a foreign customer buys of it is not.
+        world.product = make_product(item_code="110077", description="Product of the catalogue")
         entry = make_entry(world.customer, world.product, price="8642.97")
         make_actual(entry, dt.date(2026, 12, 1), quantity=864297, cost=Decimal("1357.91"))
         world.own = make_customer(sales_rep=world.other)
@@ -134,6 +135,20 @@ class TestRowsOfOthers:
             "/audit/entries.csv",
             "/imports/",
         )
+        product = world.product.pk
+        yield from (
+            "/data/customers/",
+            "/data/products/",
+            "/data/sales/",
+            "/data/sales/?by=rows",
+            "/data/sales/?by=customers",
+        )
+        for part in ("", "products/", f"products/{product}/", "history/"):
+            yield f"/data/customers/{customer}/{part}"
+        for part in ("", "customers/", "history/"):
+            yield f"/data/products/{product}/{part}"
+        for kind in ("customers", "products", "matrix", "actuals", "budget", "users"):
+            yield reverse("masterdata:export", args=[kind, "csv"])
         yield from (f"/cycles/{cycle}/", f"/cycles/{cycle}/?state=draft", "/accounts/profile/", "/accounts/sessions/")
         yield from (f"/cycles/{cycle}/consolidated/", f"/cycles/{cycle}/consolidated/?format=csv")
         yield from (grid, f"{grid}?rows=dormant", f"{grid}?form=1", f"{grid}?find=CANARY")
@@ -526,7 +541,8 @@ class TestForgery:
         client = browser(world.admin, enforce_csrf_checks=True)
         kinds: dict[str, Any] = {
             "pk": world.cycle.pk, "cycle_pk": world.cycle.pk, "customer_pk": world.customer.pk, "entity_type": "cycle",
-            "entity_id": "1", "uidb36": "1", "key": "set-password",
+            "entity_id": "1", "uidb36": "1", "key": "set-password", "kind": "actuals", "form": "csv",
+            "product_pk": world.lines[0].product_id,
         }  # fmt: skip
         tried = 0
         for name in GET:
