@@ -1,6 +1,7 @@
 """What an old planning workbook holds, as plain values: sheets, customers, items, budgets, and what was odd about them."""
 
 import datetime as dt
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -198,11 +199,16 @@ class LegacyBook:
         return sum(sheet.cells for sheet in self.sheets)
 
     def compact(self) -> None:
-        """Forget the cells of items without volume and price: a run over many books keeps them all at once."""
+        """Forget the cells of items without volume and price, and keep equal texts once: a run over many books holds all
+        of them at the same time."""
+        blank: list[Decimal | None] = []
         for sheet in self.sheets:
             for item in sheet.items:
+                item.code, item.description = sys.intern(item.code), sys.intern(item.description)
+                if item.group_code is not None and item.group_name is not None:
+                    item.group_code, item.group_name = sys.intern(item.group_code), sys.intern(item.group_name)
                 if not (item.live or item.priced):
-                    item.volumes, item.prices = [], []
+                    item.volumes = item.prices = blank
 
     @property
     def all_warnings(self) -> Iterable[Warning]:

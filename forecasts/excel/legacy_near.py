@@ -34,15 +34,16 @@ def near_customers(names: Iterable[str], customers: Sequence[tuple[str, str]]) -
     found = {}
     for text in names:
         at_hand = {at for word in _words(text) for at in by_word.get(word, [])}
-        ranked = sorted(
-            (
-                (difflib.SequenceMatcher(None, text.casefold(), customers[at][1].casefold()).ratio(), at)
-                for at in at_hand
-            ),
-            key=lambda one: (-one[0], one[1]),
-        )
-        found[text] = [customers[at] for ratio, at in ranked[:MOST] if ratio >= _LIKE]
+        ranked = sorted((-_likeness(text, customers[at][1]), at) for at in at_hand)
+        found[text] = [customers[at] for unlike, at in ranked[:MOST] if -unlike >= _LIKE]
     return found
+
+
+def _likeness(one: str, other: str) -> float:
+    """From 0 to 1; a name all of whose telling words stand in the other is like it, however long that is."""
+    ratio = difflib.SequenceMatcher(None, one.casefold(), other.casefold()).ratio()
+    a, b = _words(one), _words(other)
+    return max(ratio, _LIKE) if a <= b or b <= a else ratio
 
 
 def _words(name: str) -> set[str]:

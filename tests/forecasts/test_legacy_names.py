@@ -268,3 +268,5 @@ def test_like_names_share_a_telling_word():
     found = near_customers(["Alder Produce", "Nobody", "Foods"], customers)
     assert [code for code, _ in found["Alder Produce"]][:1] == ["1"]
     assert (found["Nobody"], found["Foods"]) == ([], [])
+    longer = ("7", "Alder Produce of Greater Miami")
+    assert near_customers(["Alder"], [longer])["Alder"] == [longer]
