@@ -235,6 +235,7 @@ def test_the_sweep_finds_what_nobody_works_on(world):
         ImportProgress.objects.filter(run=run).update(updated_at=long_ago)
         with watching(run.pk):
             assert worker.sweep() == 0
+        until(lambda: worked_on([run.pk]) == set())
         ImportProgress.objects.filter(run=run).update(updated_at=long_ago)
         assert worker.sweep() == 1
         # Not again before it had its chance.
