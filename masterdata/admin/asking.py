@@ -21,6 +21,10 @@ class DayInput(forms.DateInput):
         super().__init__(attrs, format="%Y-%m-%d")
 
 
+# An address holds so many keys; a server takes no longer one.
+MOST_IDS = 300
+
+
 def ids_in(text: str) -> list[int]:
     """The keys in an address such as `?ids=3,7`; what is none is left out."""
     return [int(part) for part in text.split(",") if part.isascii() and part.isdigit() and len(part) < 19]

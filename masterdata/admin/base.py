@@ -97,6 +97,15 @@ class MasterdataAdmin(TrailHistory, admin.ModelAdmin):
         except DomainError as refusal:
             self.message_user(request, refusal.detail, messages.ERROR)
 
+    def chosen(self, request: HttpRequest, queryset: QuerySet[Any], most: int) -> list[int]:
+        """The keys of the chosen rows for an address; [] and a message when these are more than it holds."""
+        ids = _ids(queryset)
+        if len(ids) <= most:
+            return ids
+        told = f"Choose at most {most} {self.opts.verbose_name_plural} at a time for this; {len(ids):,} are chosen."
+        self.message_user(request, told, messages.ERROR)
+        return []
+
     def tell_notices(self, request: HttpRequest) -> None:
         """Say what waits for a decision now that prices changed."""
         for notice in notices(request.user):

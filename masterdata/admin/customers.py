@@ -14,7 +14,7 @@ from django.urls import path, reverse
 
 from masterdata import services
 from masterdata.admin import matrix_grid
-from masterdata.admin.asking import DayInput, ask
+from masterdata.admin.asking import MOST_IDS, DayInput, ask
 from masterdata.admin.base import MasterdataAdmin, Tool
 from masterdata.admin.panels import entry_count, panel_of
 from masterdata.admin.pricing import prices_url
@@ -197,9 +197,10 @@ class CustomerAdmin(Replaceable):
         )
 
     @admin.action(description="Change their prices", permissions=["change"])
-    def change_prices(self, request: HttpRequest, queryset: QuerySet[Customer]) -> HttpResponse:
+    def change_prices(self, request: HttpRequest, queryset: QuerySet[Customer]) -> HttpResponse | None:
         """To the page that changes prices, for these customers."""
-        return redirect(prices_url(customers=queryset.order_by("pk").values_list("pk", flat=True)))
+        ids = self.chosen(request, queryset, MOST_IDS)
+        return redirect(prices_url(customers=ids)) if ids else None
 
     def matrix_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Which of all products the customer buys, in one form."""

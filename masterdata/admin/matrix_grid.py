@@ -166,6 +166,8 @@ def _recalled(text: str) -> Terms | None:
         }
     except InvalidOperation:
         return None
+    if any(value is not None and not value.is_finite() for value in values.values()):
+        return None
     return Terms(is_active=parts[0] == "1", **values)
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from masterdata import services
-from masterdata.admin.asking import DayInput, ask, ids_in
+from masterdata.admin.asking import MOST_IDS, DayInput, ask, ids_in
 from masterdata.admin.base import Switchable, Tool
 from masterdata.services.replacing import Replaced
 from sop_portal.lib import periods
@@ -56,9 +56,10 @@ class Replaceable(Switchable):
         return tools if row.replaced_by_id else [*tools, Tool("Replace by another…", self._replace_url([row.pk]))]
 
     @admin.action(description="Replace by another one", permissions=["change"])
-    def replace(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseRedirect:
+    def replace(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseRedirect | None:
         """Ask what takes their place."""
-        return redirect(self._replace_url(list(queryset.order_by("pk").values_list("pk", flat=True))))
+        ids = self.chosen(request, queryset, MOST_IDS)
+        return redirect(self._replace_url(ids)) if ids else None
 
     @admin.action(description="Take the replacement back", permissions=["change"])
     def take_back(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -191,7 +191,7 @@ class TestMatrixGrid:
         assert refused.status_code == 422 and "below the minimum" in text(refused) and not MatrixEntry.objects.exists()
         no_day = client.post(address, self.sent((good, "0|||", True, "5", "", ""), valid_from="soon"))
         assert no_day.status_code == 422 and "Enter a valid date." in text(no_day)
-        for seen in ("", "1|2", "x|||", "1|a||", "1|NaN||"):
+        for seen in ("", "1|2", "x|||", "1|a||", "1|NaN||", "1|sNaN||", "1|1e999999999||", "1|Infinity||"):
             assert client.post(address, self.sent((good, seen, True, "5", "", ""))).status_code in (409, 422), seen
         assert not MatrixEntry.objects.exists()
 
@@ -245,6 +245,17 @@ class TestSwitches:
         assert Customer.objects.filter(pk=slip.pk).exists()
         done = act(client, "customer", "remove", world.customer, slip, confirmed="Delete and deactivate")
         assert "A slip deleted." in done and "so it is deactivated instead." in done
+
+
+def test_no_more_are_chosen_than_an_address_holds(client: Client, boss: User) -> None:
+    with acting("system", source="command"):
+        rows = Customer.objects.untracked().bulk_create(
+            Customer(customer_id=f"B{n}", name=f"Buyer {n}") for n in range(301)
+        )
+    for action in ("replace", "change_prices"):
+        assert "Choose at most 300 customers at a time for this; 301 are chosen." in act(
+            client, "customer", action, *rows
+        )
 
 
 class TestFiles:
