@@ -3,8 +3,10 @@
 import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import IO, Any
 
+import python_calamine as calamine
 from django.db import connection, transaction
 from django.utils.html import format_html, format_html_join
 from xlsxwriter import Workbook
@@ -151,3 +153,30 @@ def bare_table(target: IO[bytes], columns: Sequence[Any], rows: Sequence[Sequenc
         for (place, write, style), value in zip(chosen, values, strict=True):
             write(row, place, value, style)
     book.close()
+
+
+def merge_actuals(path: Path) -> None:
+    """A workbook of actuals read by calamine, copied into a temporary table and merged into `bench_actual`."""
+    sheet = calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0)
+    rows = sheet.to_python()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMP TABLE bare (customer text, item text, period date, quantity numeric, amount numeric, "
+            "cost numeric) ON COMMIT DROP"
+        )
+        with cursor.copy("COPY bare FROM STDIN") as copy:
+            for start in range(1, len(rows), 1_000):
+                copy.write(
+                    "".join(
+                        f"{customer}\t{item}\t{period}\t{quantity}\t{amount}\t{cost}\n"
+                        for customer, item, period, quantity, amount, cost in rows[start : start + 1_000]
+                    )
+                )
+        cursor.execute(
+            "INSERT INTO bench_actual (customer_id, product_id, period, quantity, amount, cost) "
+            "SELECT customer.id, product.id, period, quantity, amount, cost FROM bare "
+            "JOIN masterdata_customer AS customer ON customer.customer_id = bare.customer "
+            "JOIN masterdata_product AS product ON product.item_code = bare.item "
+            "ON CONFLICT (customer_id, product_id, period) DO UPDATE "
+            "SET quantity = excluded.quantity, amount = excluded.amount, cost = excluded.cost"
+        )

@@ -7,6 +7,7 @@ down from parents.
 
 import contextlib
 import importlib
+import resource
 import subprocess
 import sys
 import threading
@@ -17,8 +18,18 @@ def growth(database: str, module: str, function: str) -> tuple[float, float]:
     """Run `function` of `module` on `database` in a fresh process; its growth and its largest child, in MB."""
     told = subprocess.run(
         [sys.executable, "-m", "bench.grown", database, module, function], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout.split()
-    return float(told[-2]), float(told[-1])
+    ).stdout.splitlines()
+    # What the work itself prints comes before.
+    for line in told[:-1]:
+        print(line)
+    own, child = told[-1].split()
+    return float(own), float(child)
+
+
+def size() -> float:
+    """What this process takes now, in MB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 1024 / 1024
 
 
 def _peak(process: str) -> float:

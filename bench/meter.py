@@ -29,9 +29,15 @@ def _spent(process: Path) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def _own() -> float:
+    """Seconds of processor time of this process and of those that it started and that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
 @dataclass
 class Meter:
-    """The costs of rounds of one work, in seconds."""
+    """The costs of rounds of one work, in seconds; the client's are those of its child processes, too."""
 
     client: list[float] = field(default_factory=list)
     server: list[float] = field(default_factory=list)
@@ -41,10 +47,10 @@ class Meter:
     def round(self) -> Iterator[None]:
         """Measure what happens inside; the database backend must run on this machine."""
         backend = _backend()
-        server, client, wall = _spent(backend), time.process_time(), time.perf_counter()
+        server, client, wall = _spent(backend), _own(), time.perf_counter()
         yield
         self.wall.append(time.perf_counter() - wall)
-        self.client.append(time.process_time() - client)
+        self.client.append(_own() - client)
         self.server.append(_spent(backend) - server)
 
     @property
@@ -60,11 +66,21 @@ class Meter:
         )
 
 
-def take_turns(rounds: int, works: dict[str, Callable[[int], None]], *, warm: int = 1) -> dict[str, Meter]:
-    """Run the works in turns, so that a busy machine is busy for all of them. Each is given the number of its round."""
+def take_turns(
+    rounds: int,
+    works: dict[str, Callable[[int], None]],
+    *,
+    warm: int = 1,
+    before: Callable[[], None] = lambda: None,
+) -> dict[str, Meter]:
+    """Run the works in turns, so that a busy machine is busy for all of them. Each is given the number of its round.
+
+    before: what makes things ready for each work, and is not counted.
+    """
     meters = {name: Meter() for name in works}
     for number in range(-warm, rounds):
         for name, work in works.items():
+            before()
             # The first rounds fill caches and are not counted.
             with (meters[name] if number >= 0 else Meter()).round():
                 work(number)

@@ -20,6 +20,7 @@ from forecasts.models import Line
 from forecasts.reasons import Reason
 from forecasts.services import Adjustment, LineEdit
 from forecasts.services.prices import leave_prices, take_prices
+from masterdata.imports import runs
 from masterdata.models import Customer, ImportRun, MatrixEntry, Product
 from masterdata.services import (
     Change,
@@ -49,6 +50,7 @@ from tests.factories import (
     ref,
     submit,
 )
+from tests.imports import commit, csv_bytes
 from tests.workbooks import Plan, Row, as_workbook, grid
 from tests.world import COMMENT, decided, next_transaction
 
@@ -261,6 +263,85 @@ def _check_upload(world):
     return world.admin, lambda: _checked_run(world)
 
 
+def _applied_file(kind, headings, before, after):
+    """Apply a file of one kind, of which some rows change what an earlier file brought."""
+
+    def case(world):
+        for rows in (before, after):
+            with acting(world.admin, source="web"):
+                run = runs.check_upload("file.csv", [csv_bytes(headings, rows)], kind=kind, by=world.admin)
+                assert (run.state, run.rows_refused) == ("checked", 0)
+                if rows is before:
+                    runs.apply_run(run.pk, by=world.admin)
+            commit()
+        return world.admin, lambda: runs.apply_run(run.pk, by=world.admin)
+
+    case.__name__ = f"apply_{kind}"
+    return case
+
+
+def _undone_file(applied):
+    def case(world):
+        admin, apply = applied(world)
+        with acting(admin, source="web"):
+            run = apply()
+        commit()
+        return admin, lambda: runs.undo_run(run.pk, by=admin)
+
+    case.__name__ = f"undo_{applied.__name__.removeprefix('apply_')}"
+    return case
+
+
+def _pairs(world_of):
+    """Rows are put together when the world is there: its codes are not known before."""
+
+    def case(world):
+        customer, product = world.customer.customer_id, world.lines[0].product.item_code
+        return world_of(customer, product)(world)
+
+    return case
+
+
+def _applied_pairs(kind, headings, rows):
+    def of_world(customer, product):
+        def filled(quantity):
+            return [[*row[:-1], quantity] for row in rows(customer, product)]
+
+        return _applied_file(kind, headings, filled("5"), [*filled("6"), [*rows(customer, product, 2)[0][:-1], "1"]])
+
+    case = _pairs(of_world)
+    case.__name__ = f"apply_{kind}"
+    return case
+
+
+_apply_customers = _applied_file(
+    "customers", ["Customer ID", "Customer Name", "Replaced By"],
+    [("N1", "Elm", "")], [("N1", "Elm Supply", "N2"), ("N2", "Fir", "")],
+)  # fmt: skip
+_apply_products = _applied_file(
+    "products", ["Item Code", "Description", "Group Code", "Group Name", "UoM"],
+    [("N1", "Garlic", "NG", "New", "CS")], [("N1", "Peeled", "NG", "Newer", "CS"), ("N2", "Onion", "NH", "Other", "CS")],
+)  # fmt: skip
+_apply_users = _applied_file(
+    "users", ["Email", "Full Name", "Roles", "Manager"],
+    [("n1@example.com", "Elm", "viewer", "")],
+    [("n1@example.com", "Elma", "manager", ""), ("n2@example.com", "Fir", "sales_rep", "n1@example.com")],
+)  # fmt: skip
+_apply_actuals = _applied_pairs(
+    "actuals", ["Customer ID", "Item Code", "Period", "Amount", "Quantity"],
+    lambda customer, product, month=1: [(customer, product, f"2026-0{month}", "50", "")],
+)  # fmt: skip
+_apply_budget = _applied_pairs(
+    "budget", ["Version", "Customer ID", "Item Code", "Period", "Amount", "Quantity"],
+    lambda customer, product, month=1: [("2026", customer, "", f"2026-0{month}", "50", "")],
+)  # fmt: skip
+_apply_matrix = _applied_pairs(
+    "matrix", ["Customer ID", "Item Code", "Valid From", "Unit Price"],
+    lambda customer, product, month=1: [(customer, product, f"2026-0{month}-01", "")],
+)  # fmt: skip
+FILES = [_apply_customers, _apply_products, _apply_users, _apply_actuals, _apply_budget, _apply_matrix]
+
+
 def _create_user(world):
     return world.admin, lambda: create_user(
         by=world.admin,
@@ -356,7 +437,7 @@ def _require_new_password(world):
 USE_CASES = [
     _set_cells, _set_cells_on_behalf, _submit, _recall, _approve, _reject, _return, _adjust,
     _create_cycle, _update_cycle, _delete_cycle, _open_cycle, _close_cycle, _publish_cycle,
-    _apply_import, _apply_changed_import, _check_upload,
+    _apply_import, _apply_changed_import, _check_upload, *FILES, *map(_undone_file, FILES),
     _create_user, _set_roles, _set_active, _set_value, _reset_value, _require_new_password,
     _assign_customers, _replace_product, _take_back, _copy_matrix, _change_prices, _set_matrix, _remove,
     _take_prices, _leave_prices,

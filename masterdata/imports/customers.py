@@ -64,9 +64,9 @@ def load(staging: Staging, job: Job) -> Outcome:
     outcome = Outcome(rows_read=staging.rows, refused=refused, totals={"rows": staging.rows - refused})
     outcome.created, outcome.updated, outcome.unchanged = merge.count(TARGET)
     outcome.tallies = {TARGET.entity: merge.count(TARGET)}
-    outcome.sample = merge.sample(TARGET)
     job.watch.step("Writing", staging.rows)
     merge.write(TARGET, job.watch, run_id=job.run_id)
+    outcome.sample = merge.sample(TARGET)
     announce_reps(job.by)
     return outcome
 

@@ -1,5 +1,7 @@
 """Actuals and budget from a file: parsed, checked and compared by the database, a statement for each step."""
 
+import datetime as dt
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
@@ -58,18 +60,18 @@ def load(staging: Staging, job: Job) -> Outcome:
     job.watch.step("Checking", staging.rows)
     staging.settle(references=REFERENCES)
     merge.lock(facts.target)
-    _parse(staging, facts)
-    references.refuse_unknown_customers(staging, "import_parsed")
-    references.refuse_unknown_products(staging, "import_parsed")
-    _refuse_duplicates(staging, facts, job.sums)
-    refused = staging.bad_lines()
-    if refused:
-        run_sql("DELETE FROM import_parsed USING import_bad WHERE import_parsed.line = import_bad.line")
-    _compare(facts, job.sums, staging.found.columns if job.clears else ())
-    outcome = Outcome(rows_read=staging.rows, refused=refused)
-    _count(outcome, facts)
-    _add_up(outcome, facts)
-    _remark(outcome, staging, facts)
+    parsed = _parsed(staging, facts)
+    cleared = staging.found.columns if job.clears else ()
+    if job.sums:
+        # Rows are added up only once the bad ones are out.
+        run_sql(f"CREATE TEMP TABLE import_parsed AS {parsed}")
+        _refuse(staging, facts, "import_parsed", summed=True)
+        _compare(facts, _summed(facts), cleared)
+    else:
+        _compare(facts, f"({parsed})", cleared)
+        _refuse(staging, facts, "import_rows", summed=False)
+    outcome = Outcome(rows_read=staging.rows, refused=staging.bad_lines())
+    _add_up(outcome, staging, facts)
     outcome.sample = merge.sample(facts.target)
     if facts.model is Actual and outcome.created + outcome.updated:
         outcome.batch = next_batch()
@@ -79,13 +81,13 @@ def load(staging: Staging, job: Job) -> Outcome:
     return outcome
 
 
-def _parse(staging: Staging, facts: Facts) -> None:
-    """The staged texts as typed values with the rows that their codes name; NULL where there is none."""
-    values = ", ".join(f"({staging.value(name)})::{facts.type_of(name)} AS {name}" for name in facts.values)
-    version = f"{staging.value('version')} AS version, " if "version" in facts.keys else ""
-    run_sql(
-        f"CREATE TEMP TABLE import_parsed AS SELECT text.line, {version}customer.id AS customer_id, "
-        f"product.id AS product_id, ({staging.value('period')})::date AS period, {values}, "
+def _parsed(staging: Staging, facts: Facts) -> str:
+    """The query of the staged texts as typed values `n_…`, with the rows that their codes name; NULL where there is none."""
+    values = ", ".join(f"({staging.value(name)})::{facts.type_of(name)} AS n_{name}" for name in facts.values)
+    version = f"{staging.value('version')} AS n_version, " if "version" in facts.keys else ""
+    return (
+        f"SELECT text.line, {version}customer.id AS n_customer_id, product.id AS n_product_id, "
+        f"({staging.value('period')})::date AS n_period, {values}, 1 AS rows, "
         "text.customer_id IS NOT NULL AS names_customer, text.item_code IS NOT NULL AS names_product, "
         "NOT coalesce(customer.is_active, true) OR NOT coalesce(product.is_active, true) AS is_stale "
         "FROM import_text AS text "
@@ -95,76 +97,81 @@ def _parse(staging: Staging, facts: Facts) -> None:
     )
 
 
-def _refuse_duplicates(staging: Staging, facts: Facts, summed: bool) -> None:
-    """Refuse rows that share a key, both of them; or, when rows are added up, those that would be added to a bad one."""
-    keys = ", ".join(facts.keys)
-    product = (
-        "(product_id IS NOT NULL OR NOT names_product)"
-        if _may_be_empty(facts, "product_id")
-        else "product_id IS NOT NULL"
+def _summed(facts: Facts) -> str:
+    """The query of the parsed rows, those of one key added up."""
+    keys = ", ".join(f"n_{key}" for key in facts.keys)
+    sums = ", ".join(f"sum(n_{name}) AS n_{name}" for name in facts.values)
+    return (
+        f"(SELECT min(line) AS line, {keys}, {sums}, count(*) AS rows, true AS names_customer, true AS names_product, "
+        f"bool_or(is_stale) AS is_stale FROM import_parsed GROUP BY {keys})"
     )
-    named = f"period IS NOT NULL AND customer_id IS NOT NULL AND {product}"
+
+
+def _refuse(staging: Staging, facts: Facts, table: str, *, summed: bool) -> None:
+    """Refuse rows of `table` whose codes name nothing or whose keys are shared, and take every refused row out."""
+    references.refuse_unknown_customers(staging, table)
+    references.refuse_unknown_products(staging, table)
+    _refuse_duplicates(staging, facts, table, summed)
+    run_sql(f"DELETE FROM {table} USING import_bad WHERE {table}.line = import_bad.line")
+
+
+def _refuse_duplicates(staging: Staging, facts: Facts, table: str, summed: bool) -> None:
+    """Refuse rows that share a key, both of them; or, when rows are added up, those that would be added to a bad one."""
+    keys = ", ".join(f"n_{key}" for key in facts.keys)
+    product = "n_product_id IS NOT NULL"
+    if _may_be_empty(facts, "product_id"):
+        product = f"({product} OR NOT names_product)"
+    named = f"n_period IS NOT NULL AND n_customer_id IS NOT NULL AND {product}"
+    if not one_of(f"SELECT EXISTS (SELECT FROM {table} WHERE {named} GROUP BY {keys} HAVING count(*) > 1)")[0]:
+        return
     # The rows of a key in their order; NULL is a key of its own (a budget without product).
     shared = (
         f"SELECT line, first_value(line) OVER same AS first_line, lead(line) OVER same AS next_line, "
-        f"count(*) OVER (PARTITION BY {keys}) AS rows FROM import_parsed AS parsed WHERE {named} "
+        f"count(*) OVER (PARTITION BY {keys}) AS rows FROM {table} WHERE {named} "
         f"WINDOW same AS (PARTITION BY {keys} ORDER BY line)"
     )
-    found = one_of(f"SELECT EXISTS (SELECT FROM import_parsed WHERE {named} GROUP BY {keys} HAVING count(*) > 1)")[0]
-    if not found:
-        return
+    name = staging.kind.key_columns[0]
     if not summed:
-        remedy = "delete one of them" + (
-            ", or let the import add up rows with the same key" if staging.kind.sums else ""
-        )
         run_sql(
-            "INSERT INTO import_bad SELECT line, '%s', '', format('Rows %%s and %%s hold the same %s; %s.', "
-            "least(line, other), greatest(line, other)) FROM (SELECT line, CASE WHEN line = first_line "
-            f"THEN next_line ELSE first_line END AS other FROM ({shared}) AS shared WHERE rows > 1) AS pairs"
-            % (staging.kind.key_columns[0], facts.words, remedy)
+            f"INSERT INTO import_bad SELECT line, '{name}', '', format('Rows %s and %s hold the same {facts.words}; "
+            "delete one of them, or let the import add up rows with the same key.', least(line, other), "
+            "greatest(line, other)) FROM (SELECT line, CASE WHEN line = first_line THEN next_line ELSE first_line END "
+            f"AS other FROM ({shared}) AS shared WHERE rows > 1) AS pairs"
         )
         return
     run_sql(
-        "INSERT INTO import_bad SELECT shared.line, '%s', '', format('Row %%s of the same %s is refused, so this one "
-        "cannot be added to it; correct that row.', min(bad.line)) "
+        f"INSERT INTO import_bad SELECT shared.line, '{name}', '', format('Row %s of the same {facts.words} is refused, "
+        "so this one cannot be added to it; correct that row.', min(bad.line)) "
         f"FROM ({shared}) AS shared JOIN ({shared}) AS other ON other.first_line = shared.first_line "
         "JOIN import_bad AS bad ON bad.line = other.line "
         "WHERE shared.rows > 1 AND NOT EXISTS (SELECT FROM import_bad WHERE import_bad.line = shared.line) "
-        "GROUP BY shared.line" % (staging.kind.key_columns[0], facts.words)
+        "GROUP BY shared.line"
     )
 
 
-def _compare(facts: Facts, summed: bool, cleared: Collection[str]) -> None:
-    """The good rows beside what is stored: new and old values, the id of each row, and its state.
+def _compare(facts: Facts, source: str, cleared: Collection[str]) -> None:
+    """The rows of a query beside what is stored: new and old values, the id of each row, and its state.
 
     cleared: columns in which a blank empties what is stored; elsewhere it leaves it.
     """
-    source = "import_parsed"
-    if summed:
-        sums = ", ".join(f"sum({name}) AS {name}" for name in facts.values)
-        keys = ", ".join(facts.keys)
-        source = (
-            f"(SELECT min(line) AS line, {keys}, {sums}, bool_or(is_stale) AS is_stale, count(*) AS rows "
-            f"FROM import_parsed GROUP BY {keys})"
-        )
     # The unique key takes no NULL for another unless it is asked like this.
     same = " AND ".join(
-        f"coalesce(own.{key}, 0) = coalesce(parsed.{key}, 0)"
+        f"coalesce(own.{key}, 0) = coalesce(parsed.n_{key}, 0)"
         if _may_be_empty(facts, key)
-        else f"own.{key} = parsed.{key}"
+        else f"own.{key} = parsed.n_{key}"
         for key in facts.keys
     )
     new = ", ".join(
-        f"{f'coalesce(parsed.{name}, own.{name})' if _may_be_empty(facts, name) and name not in cleared else f'parsed.{name}'} "
+        f"{f'coalesce(parsed.n_{name}, own.{name})' if _may_be_empty(facts, name) and name not in cleared else f'n_{name}'} "
         f"AS n_{name}"
         for name in facts.values
     )
     old = ", ".join(f"own.{name} AS o_{name}" for name in facts.values)
-    keys = ", ".join(f"parsed.{key} AS n_{key}" for key in facts.keys)
+    keys = ", ".join(f"parsed.n_{key}" for key in facts.keys)
     run_sql(
         f"CREATE TEMP TABLE import_rows AS SELECT compared.*, {facts.target.state} AS state, "
-        f"coalesce(known, {facts.target.next_id()}) AS id FROM (SELECT parsed.line, parsed.is_stale, "
-        f"{'parsed.rows' if summed else '1 AS rows'}, own.id AS known, {keys}, {new}, {old} "
+        f"coalesce(known, {facts.target.next_id()}) AS id FROM (SELECT parsed.line, rows, names_customer, "
+        f"names_product, is_stale, own.id AS known, {keys}, {new}, {old} "
         f"FROM {source} AS parsed LEFT JOIN {facts.target.table} AS own ON {same}) AS compared"
     )
 
@@ -173,51 +180,51 @@ def _may_be_empty(facts: Facts, name: str) -> bool:
     return bool(facts.model._meta.get_field(name.removesuffix("_id")).null)
 
 
-def _count(outcome: Outcome, facts: Facts) -> None:
-    found = dict(rows_of("SELECT state, sum(rows) FROM import_rows GROUP BY state"))
-    outcome.created, outcome.updated, outcome.unchanged = (
-        int(found.get(state, 0)) for state in (merge.NEW, merge.CHANGED, merge.SAME)
-    )
-    outcome.tallies = {facts.target.entity: merge.count(facts.target)}
-
-
-def _add_up(outcome: Outcome, facts: Facts) -> None:
-    """The control totals of the good rows: in all and by month, for comparing with the source of the file."""
-    sums = ", ".join(f"sum(n_{name})" for name in facts.values)
-    months = {}
-    total = {name: Decimal(0) for name in facts.values}
-    lines = 0
-    for month, rows, *values in rows_of(
-        f"SELECT n_period, sum(rows), {sums} FROM import_rows GROUP BY n_period ORDER BY n_period"
+def _add_up(outcome: Outcome, staging: Staging, facts: Facts) -> None:
+    """Counts, control totals in all and by month, and what an admin should know, from one look at the good rows."""
+    sums = ", ".join(f"coalesce(sum(n_{name}), 0)" for name in facts.values)
+    total = dict.fromkeys(facts.values, Decimal(0))
+    months: dict[dt.date, dict[str, Any]] = {}
+    counted: Counter[str] = Counter()
+    objects: Counter[str] = Counter()
+    stale: list[tuple[int, int]] = []
+    first_lines: dict[dt.date, int] = {}
+    for state, month, lines, rows, first, stale_rows, first_stale, *values in rows_of(
+        "SELECT state, n_period, count(*), sum(rows), min(line), count(*) FILTER (WHERE is_stale), "
+        f"min(line) FILTER (WHERE is_stale), {sums} FROM import_rows GROUP BY state, n_period ORDER BY n_period"
     ):
-        named = {name: value or Decimal(0) for name, value in zip(facts.values, values, strict=True)}
-        months[periods.key(month)] = {"rows": int(rows), **{name: written(value) for name, value in named.items()}}
-        lines += int(rows)
-        for name, value in named.items():
+        counted[state] += int(rows)
+        objects[state] += lines
+        of_month = months.setdefault(month, {"rows": 0, **dict.fromkeys(facts.values, Decimal(0))})
+        of_month["rows"] += int(rows)
+        for name, value in zip(facts.values, values, strict=True):
+            of_month[name] += value
             total[name] += value
+        first_lines[month] = min(first, first_lines.get(month, first))
+        if stale_rows:
+            stale.append((stale_rows, first_stale))
+    outcome.created, outcome.updated, outcome.unchanged = (counted[state] for state in merge.STATES)
+    new, changed, same = (objects[state] for state in merge.STATES)
+    outcome.tallies = {facts.target.entity: (new, changed, same)}
     outcome.totals = {
-        "rows": lines,
+        "rows": counted.total(),
         **{name: written(value) for name, value in total.items()},
-        "by_period": months,
+        "by_period": {
+            periods.key(month): {name: value if name == "rows" else written(value) for name, value in of_month.items()}
+            for month, of_month in months.items()
+        },
     }
-
-
-def _remark(outcome: Outcome, staging: Staging, facts: Facts) -> None:
-    """What an admin should know about good rows."""
-    stale, first = one_of("SELECT count(*), min(line) FROM import_rows WHERE is_stale")
     if stale:
-        outcome.remarks.append(references.about_inactive(stale, staging.found.place(first)))
-    if facts.model is Actual:
-        now = periods.first_of_month(portal_now().date())
-        coming = rows_of(
-            "SELECT n_period, count(*), min(line) FROM import_rows WHERE n_period > %s GROUP BY 1 ORDER BY 1", [now]
-        )
-        if coming:
-            months = ", ".join(f"{periods.label(month)} ({count:,})" for month, count, _ in coming[:5])
-            outcome.remarks.append(
-                Remark(
-                    "future",
-                    staging.found.place(coming[0][2], "period"),
-                    f"Some rows are about months that have not begun: {months}. Check the years.",
-                )
+        place = staging.found.place(min(line for _, line in stale))
+        outcome.remarks.append(references.about_inactive(sum(rows for rows, _ in stale), place))
+    now = periods.first_of_month(portal_now().date())
+    coming = {month: of_month["rows"] for month, of_month in months.items() if month > now}
+    if coming and facts.model is Actual:
+        named = ", ".join(f"{periods.label(month)} ({rows:,})" for month, rows in list(coming.items())[:5])
+        outcome.remarks.append(
+            Remark(
+                "future",
+                staging.found.place(min(first_lines[month] for month in coming), "period"),
+                f"Some rows are about months that have not begun: {named}. Check the years.",
             )
+        )

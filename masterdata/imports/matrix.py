@@ -37,8 +37,8 @@ VALUES = (
     ("proposed_by", "proposed_by_id", "bigint"),
     ("notes", "notes", "text"),
 )
-_PAIR = "customer_id, product_id"
-_WHOLE = "customer_id IS NOT NULL AND product_id IS NOT NULL"
+_PAIR = "n_customer_id, n_product_id"
+_WHOLE = "n_customer_id IS NOT NULL AND n_product_id IS NOT NULL"
 
 
 def this_month() -> dt.date:
@@ -69,6 +69,8 @@ def load(staging: Staging, job: Job) -> Outcome:
     job.watch.step("Writing", staging.rows)
     for target in (TARGET, PRICES):
         merge.write(target, job.watch, run_id=job.run_id)
+    entries, prices = merge.sample(TARGET), merge.sample(PRICES)
+    outcome.sample = {name: [*entries[name], *prices[name]][: merge.SAMPLE_KEPT] for name in entries}
     return outcome
 
 
@@ -95,8 +97,8 @@ def _parse(staging: Staging, valid_from: str) -> None:
     values = ", ".join(f"({staging.value(name)})::{kind} AS {name}" for name, _, kind in VALUES)
     price = staging.value("unit_price")
     run_sql(
-        f"CREATE TEMP TABLE import_parsed AS SELECT text.line, customer.id AS customer_id, product.id AS product_id, "
-        f"({price})::numeric(14, 4) AS unit_price, coalesce(({staging.value('valid_from')})::date, "
+        f"CREATE TEMP TABLE import_parsed AS SELECT text.line, customer.id AS n_customer_id, "
+        f"product.id AS n_product_id, ({price})::numeric(14, 4) AS unit_price, coalesce(({staging.value('valid_from')})::date, "
         f"CASE WHEN {price} IS NOT NULL THEN date '{dt.date.fromisoformat(valid_from)}' END) AS valid_from, "
         f"({staging.value('valid_from')}) IS NULL AND {price} IS NOT NULL AS is_undated, {values}, "
         "text.customer_id IS NOT NULL AS names_customer, text.item_code IS NOT NULL AS names_product, "
@@ -159,10 +161,10 @@ def _compare(cleared: Collection[str]) -> None:
     run_sql(
         f"CREATE TEMP TABLE import_rows AS SELECT compared.*, {TARGET.state} AS state, "
         f"coalesce(known, {TARGET.next_id()}) AS id FROM (SELECT min(parsed.line) AS line, own.id AS known, "
-        f"parsed.customer_id AS n_customer_id, parsed.product_id AS n_product_id, {', '.join(new)}, {', '.join(old)} "
+        f"parsed.n_customer_id, parsed.n_product_id, {', '.join(new)}, {', '.join(old)} "
         "FROM import_parsed AS parsed LEFT JOIN masterdata_matrixentry AS own "
-        "ON (own.customer_id, own.product_id) = (parsed.customer_id, parsed.product_id) "
-        "GROUP BY parsed.customer_id, parsed.product_id, own.id) AS compared"
+        "ON (own.customer_id, own.product_id) = (parsed.n_customer_id, parsed.n_product_id) "
+        "GROUP BY parsed.n_customer_id, parsed.n_product_id, own.id) AS compared"
     )
 
 
@@ -171,7 +173,7 @@ def _refuse_maximum_below_minimum() -> None:
     (rule,) = (each for each in MatrixEntry._meta.constraints if each.name == "matrixentry_maximum_not_below_minimum")
     refused = run_sql(
         "INSERT INTO import_bad SELECT parsed.line, 'maximum_order_quantity', '', %s FROM import_rows AS staged "
-        "JOIN import_parsed AS parsed ON (parsed.customer_id, parsed.product_id) = (n_customer_id, n_product_id) "
+        "JOIN import_parsed AS parsed USING (n_customer_id, n_product_id) "
         "WHERE n_maximum_order_quantity < n_minimum_order_quantity",
         [f"{rule.violation_error_message} Correct one of the two."],
     )
@@ -185,26 +187,25 @@ def _step_prices() -> None:
     # Linked to their rows again: an entry has one row a day.
     wanted = (
         "SELECT staged.id AS entry_id, parsed.valid_from AS day, parsed.unit_price AS amount FROM import_parsed AS "
-        "parsed JOIN import_rows AS staged ON (n_customer_id, n_product_id) = (parsed.customer_id, parsed.product_id) "
+        "parsed JOIN import_rows AS staged USING (n_customer_id, n_product_id) "
         "WHERE parsed.unit_price IS NOT NULL"
     )
     run_sql(
         f"CREATE TEMP TABLE import_more AS SELECT parsed.line, coalesce(step.known, {PRICES.next_id()}) AS id, "
         "step.state, step.entry_id AS n_entry_id, step.day AS n_valid_from, step.amount AS n_unit_price, "
         f"step.old AS o_unit_price FROM ({price_steps(wanted)}) AS step JOIN import_rows AS staged "
-        "ON staged.id = step.entry_id JOIN import_parsed AS parsed ON (parsed.customer_id, parsed.product_id, "
-        "parsed.valid_from) = (n_customer_id, n_product_id, step.day) AND parsed.unit_price IS NOT NULL"
+        "ON staged.id = step.entry_id JOIN import_parsed AS parsed ON (parsed.n_customer_id, parsed.n_product_id, "
+        "parsed.valid_from) = (staged.n_customer_id, staged.n_product_id, step.day) AND parsed.unit_price IS NOT NULL"
     )
 
 
 def _count(outcome: Outcome) -> None:
-    """Count rows by the most that becomes of their entry or price, and take samples of both."""
+    """Count rows by the most that becomes of their entry or price."""
     found = dict(
         rows_of(
             "SELECT CASE WHEN staged.state = 'n' THEN 'n' WHEN price.state IN ('n', 'c') OR "
             "(staged.state = 'c' AND staged.line = parsed.line) THEN 'c' ELSE 'u' END AS state, count(*) "
-            "FROM import_parsed AS parsed JOIN import_rows AS staged "
-            "ON (n_customer_id, n_product_id) = (parsed.customer_id, parsed.product_id) "
+            "FROM import_parsed AS parsed JOIN import_rows AS staged USING (n_customer_id, n_product_id) "
             "LEFT JOIN import_more AS price ON price.line = parsed.line GROUP BY 1"
         )
     )
@@ -212,8 +213,6 @@ def _count(outcome: Outcome) -> None:
         found.get(state, 0) for state in (merge.NEW, merge.CHANGED, merge.SAME)
     )
     outcome.tallies = {target.entity: merge.count(target) for target in (TARGET, PRICES)}
-    entries, prices = merge.sample(TARGET), merge.sample(PRICES)
-    outcome.sample = {name: [*entries[name], *prices[name]][: merge.SAMPLE_KEPT] for name in entries}
     rows, priced = one_of("SELECT count(*), count(unit_price) FROM import_parsed")
     outcome.totals = {"rows": rows, "prices": priced}
 

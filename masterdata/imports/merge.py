@@ -13,13 +13,14 @@ import orjson
 from django.db import models
 
 from audit import registry
-from audit.services import record_query
+from audit.services import record_queries, record_query, told_of
 from masterdata.imports.outcome import SAMPLE_KEPT
 from masterdata.imports.progress import Watch
 from masterdata.imports.staging import one_of, rows_of, run_sql
 from masterdata.imports.told import CREATED, DELETED, UPDATED, told
 
 NEW, CHANGED, SAME, GONE = "n", "c", "u", "d"
+STATES = (NEW, CHANGED, SAME)
 VERBS = {NEW: CREATED, CHANGED: UPDATED, GONE: DELETED}
 SLICE = 100_000
 
@@ -83,11 +84,16 @@ def write(target: Target, watch: Watch, *, run_id: int | None = None) -> None:
     # Without it the planner takes a state for rare, and joins row by row.
     run_sql(f"ANALYZE {target.rows} (state)")
     last = int(one_of(f"SELECT coalesce(max(line), 0) FROM {target.rows} WHERE state <> '{SAME}'")[0])
+    # No row is in two slices, so only what was told before can have to be merged.
+    merging = told_of(target.entity)
     for part in _slices(target, last):
         _change(target, part)
         _insert(target, part)
-        for state in (CHANGED, NEW):
-            _record(target, state, part)
+        record_queries(
+            target.entity,
+            {f"{target.entity}_{VERBS[state]}": _told(target, state, part) for state in (CHANGED, NEW)},
+            merging=merging,
+        )
         if run_id is not None:
             _remember(target, run_id, part)
         watch.rows(part.last)
@@ -96,7 +102,7 @@ def write(target: Target, watch: Watch, *, run_id: int | None = None) -> None:
 def remove(target: Target) -> None:
     """Delete the staged rows that are to go, and tell each in the trail; nothing may point at them."""
     whole = _Part(0, 0, True)
-    _record(target, GONE, whole)
+    record_query(f"{target.entity}_deleted", target.entity, _told(target, GONE, whole))
     run_sql(
         f"DELETE FROM {target.table} AS own USING {target.rows} AS staged "
         f"WHERE own.id = staged.id AND staged.state = '{GONE}'"
@@ -104,16 +110,18 @@ def remove(target: Target) -> None:
 
 
 def sample(target: Target) -> dict[str, list[dict[str, Any]]]:
-    """The first new and changed rows as people read them."""
-    return {
-        name: [
-            {"row": line, "label": label, "changes": orjson.loads(pairs)}
-            for line, label, pairs in rows_of(
-                f"{_told(target, state, None, with_line=True)} ORDER BY line LIMIT {SAMPLE_KEPT}"
-            )
-        ]
-        for name, state in (("new", NEW), ("changed", CHANGED))
-    }
+    """The first new and changed rows as people read them; once they are written, since they may point at each other."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, state in (("new", NEW), ("changed", CHANGED)):
+        # Only these are put into words.
+        first = f"SELECT line FROM {target.rows} WHERE state = '{state}' ORDER BY line LIMIT {SAMPLE_KEPT}"
+        (last,) = one_of(f"SELECT coalesce(max(line), 0) FROM ({first}) AS first")
+        part = _Part(0, last, False)
+        rows = (
+            rows_of(f"{_told(target, state, part, with_line=True)} ORDER BY line LIMIT {SAMPLE_KEPT}") if last else []
+        )
+        found[name] = [{"row": line, "label": label, "changes": orjson.loads(pairs)} for line, label, pairs in rows]
+    return found
 
 
 @dataclass(frozen=True)
@@ -151,10 +159,6 @@ def _insert(target: Target, part: _Part) -> None:
         f"SELECT id, {', '.join(f'n_{name}' for name in columns)} FROM {target.rows} "
         f"WHERE state = '{NEW}'{part.condition}"
     )
-
-
-def _record(target: Target, state: str, part: _Part) -> None:
-    record_query(f"{target.entity}_{VERBS[state]}", target.entity, _told(target, state, part))
 
 
 def _told(target: Target, state: str, part: _Part | None, *, with_line: bool = False) -> str:

@@ -66,10 +66,10 @@ def load(staging: Staging, job: Job) -> Outcome:
     outcome = Outcome(rows_read=staging.rows, refused=refused, totals={"rows": len(good)})
     outcome.created, outcome.updated, outcome.unchanged = merge.count(TARGET)
     outcome.tallies = {target.entity: merge.count(target) for target in (GROUPS, TARGET)}
-    outcome.sample = merge.sample(TARGET)
     job.watch.step("Writing", staging.rows)
     for target in (GROUPS, TARGET):
         merge.write(target, job.watch, run_id=job.run_id)
+    outcome.sample = merge.sample(TARGET)
     return outcome
 
 

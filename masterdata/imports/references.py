@@ -9,17 +9,17 @@ from sop_portal.lib.tables import fault
 
 
 def refuse_unknown_customers(staging: Staging, parsed: str) -> None:
-    """Refuse the cells whose customer does not exist; `parsed` has customer_id and names_customer."""
+    """Refuse the cells whose customer does not exist; the table `parsed` has n_customer_id and names_customer."""
     _refuse_unknown(staging, parsed, "customer", "customer_id", "masterdata_customer")
 
 
 def refuse_unknown_products(staging: Staging, parsed: str) -> None:
-    """Refuse the cells whose product does not exist; `parsed` has product_id and names_product."""
+    """Refuse the cells whose product does not exist; the table `parsed` has n_product_id and names_product."""
     _refuse_unknown(staging, parsed, "product", "item_code", "masterdata_product")
 
 
 def _refuse_unknown(staging: Staging, parsed: str, what: str, code: str, table: str) -> None:
-    condition = f"parsed.{what}_id IS NULL AND parsed.names_{what}"
+    condition = f"parsed.n_{what}_id IS NULL AND parsed.names_{what}"
     if not one_of(f"SELECT EXISTS (SELECT FROM {parsed} AS parsed WHERE {condition})")[0]:
         return
     # A code that differs by capitals or leading zeros only is most likely the one that is meant.

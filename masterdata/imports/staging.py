@@ -110,14 +110,23 @@ class Staging:
             for column in self.columns
             for what, condition in self._asked(column, column.name in references)
         ]
-        flags = one_of("SELECT " + ", ".join(f"bool_or({condition})" for *_, condition in asked) + " FROM import_text")
-        for (column, what, condition), flag in zip(asked, flags, strict=True):
-            if flag and what == "missing":
+        numbers = [column for column in self.columns if column.type in NUMBERS]
+        looks = {condition: condition for *_, condition in asked} | self._together(numbers)
+        names = list(dict.fromkeys(looks.values()))
+        flags = dict(
+            zip(
+                names, one_of(f"SELECT {', '.join(f'bool_or({look})' for look in names)} FROM import_text"), strict=True
+            )
+        )
+        for column, what, condition in asked:
+            if not flags[looks[condition]]:
+                continue
+            if what == "missing":
                 run_sql(
                     f"INSERT INTO import_bad SELECT line, %s, '', %s FROM import_text WHERE {condition}",
                     [column.name, missing(column)],
                 )
-            elif flag:
+            else:
                 self._settle(column, condition)
 
     def map(self, name: str, rows: Iterable[tuple[str, str | None, str | None, bool]]) -> None:
@@ -181,6 +190,19 @@ class Staging:
         )
         return found[0] if found else (0, None, "", "")  # type: ignore[return-value]
 
+    def _together(self, columns: Sequence[Column]) -> dict[str, str]:
+        """One condition for several columns of numbers, true if that of any of them may be: a look costs by the call.
+
+        Gives it by the condition of each column. Numbers are plain here that are plain in every one of the columns.
+        """
+        columns = [column for column in columns if column.type != "whole" and column.signed == columns[0].signed]
+        if len(columns) < 2:
+            return {}
+        strictest = min(columns, key=lambda column: column.limit or 0)
+        one = self._plain(strictest)
+        names = ", ".join(f'"{column.name}"' for column in columns)
+        return {self._odd(column): f"concat_ws(' ', {names}) !~ '^({one}( |$))*$'" for column in columns}
+
     def _asked(self, column: Column, is_reference: bool) -> Iterator[tuple[str, str]]:
         if column.must_be_filled:
             yield "missing", f'"{column.name}" IS NULL'
@@ -210,10 +232,13 @@ class Staging:
         """The condition that a text of this column is not one that the database can take as it is."""
         name = f'"{column.name}"'
         if column.type in NUMBERS:
-            return f"{name} !~ '{plain_pattern(column, own_points=self.form != CSV or self.mark == '.')}'"
+            return f"{name} !~ '^{self._plain(column)}$'"
         if column.type in MAPPED or column.type == "email":
             return f"{name} IS NOT NULL"
         return f"length({name}) > {column.max_length or 0} OR {name} ~ '[^ -~]'"
+
+    def _plain(self, column: Column) -> str:
+        return plain_pattern(column, own_points=self.form != CSV or self.mark == ".")
 
     def _read(self, column: Column, text: str) -> tuple[str, str | None, str | None, bool]:
         try:

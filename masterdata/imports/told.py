@@ -71,18 +71,27 @@ def plain(field: models.Field, alias: str) -> str:
 
 def changes(fields: Iterable[models.Field], verb: str) -> str:
     """The SQL of what changed as jsonb: {field: [old, new]}; of a row that came or went what it says at all."""
-    parts = []
+    always, sometimes = [], []
     for field in fields:
         new, old = f"n_{field.attname}", f"o_{field.attname}"  # type: ignore[attr-defined]
-        if verb in (CREATED, DELETED):
-            text = isinstance(field, models.CharField | models.TextField)
-            condition = f"{new} <> ''" if text else f"{new} IS NOT NULL"
-            pair = f"'null,' || {plain(field, new)}" if verb == CREATED else f"{plain(field, new)} || ',null'"
-        else:
+        if verb == UPDATED:
             condition = f"{new} IS DISTINCT FROM {old}"
             pair = f"coalesce({plain(field, old)}, 'null') || ',' || coalesce({plain(field, new)}, 'null')"
-        parts.append(f"CASE WHEN {condition} THEN '\"{field.name}\":[' || {pair} || ']' END")
-    return f"('{{' || concat_ws(',', {', '.join(parts)}) || '}}')::jsonb"
+        else:
+            condition = (
+                f"{new} <> ''" if isinstance(field, models.CharField | models.TextField) else f"{new} IS NOT NULL"
+            )
+            pair = f"'null,' || {plain(field, new)}" if verb == CREATED else f"{plain(field, new)} || ',null'"
+        said = f"'\"{field.name}\":[' || {pair} || ']'"
+        if verb != UPDATED and not (field.null or field.empty_strings_allowed):
+            always.append(said)
+        else:
+            sometimes.append(f"CASE WHEN {condition} THEN {said} END")
+    # What is never missing needs no function that skips it.
+    told = " || ',' || ".join(always)
+    if sometimes:
+        told = f"concat_ws(',', {', '.join([*([told] if always else []), *sometimes])})"
+    return f"('{{' || {told} || '}}')::jsonb"
 
 
 def told(model: type[models.Model], fields: Sequence[models.Field], verb: str) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""Taking an applied import back: every row becomes what it was, unless something touched it since.
+"""Taking an applied import back: every row becomes what it was, unless it is no longer what the import made of it.
 
 Actuals know their past from their revisions. Of other rows the run kept what it changed, and what they said afterwards.
 """
@@ -63,13 +63,13 @@ def _take_back_actuals(run: ImportRun, watch: Watch) -> int | None:
         f"(written.old->>'{name}')::{ACTUALS.type_of(name)} AS n_{name}, own.{name} AS o_{name}"
         for name in ACTUALS.values
     )
+    now = ", ".join(f"own.{name}" for name in ACTUALS.values)
+    left = ", ".join(f"(written.new->>'{name}')::{ACTUALS.type_of(name)}" for name in ACTUALS.values)
     run_sql(
         "CREATE TEMP TABLE import_rows AS SELECT (row_number() OVER ())::int AS line, own.id, "
         f"CASE WHEN written.old IS NULL THEN '{GONE}' ELSE '{CHANGED}' END AS state, written.customer_id AS "
         f"n_customer_id, written.product_id AS n_product_id, written.period AS n_period, {values}, "
-        "EXISTS (SELECT FROM masterdata_actualrevision AS later WHERE later.batch > written.batch AND "
-        "(later.customer_id, later.product_id, later.period) = "
-        "(written.customer_id, written.product_id, written.period)) AS touched "
+        f"ROW({now}) IS DISTINCT FROM ROW({left}) AS touched "
         "FROM masterdata_actualrevision AS written LEFT JOIN masterdata_actual AS own ON "
         "(own.customer_id, own.product_id, own.period) = (written.customer_id, written.product_id, written.period) "
         "WHERE written.batch = %s",

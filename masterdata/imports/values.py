@@ -62,11 +62,11 @@ def plain_pattern(column: Column, *, own_points: bool) -> str:
     # A digit less than the limit has: what rounds up to the limit is no number for the database.
     whole = max(1, (column.limit or _LARGEST).adjusted() - 1)
     if column.type == "whole":
-        return rf"^{sign}[0-9]{{1,{whole}}}$"
+        return rf"{sign}[0-9]{{1,{whole}}}"
     if own_points:
-        return rf"^{sign}[0-9]{{1,{whole}}}(\.[0-9]+)?$"
-    not_threes = rf"[0-9]{{1,{whole}}}\.([0-9]{{1,2}}|[0-9]{{4,}})"
-    return rf"^{sign}([0-9]{{1,{whole}}}|[0-9]{{4,{whole}}}\.[0-9]+|0\.[0-9]+|{not_threes})$"
+        return rf"{sign}[0-9]{{1,{whole}}}(?:\.[0-9]+)?"
+    not_threes = rf"[0-9]{{1,{whole}}}\.(?:[0-9]{{1,2}}|[0-9]{{4,}})"
+    return rf"{sign}(?:[0-9]{{1,{whole}}}|[0-9]{{4,{whole}}}\.[0-9]+|0\.[0-9]+|{not_threes})"
 
 
 def read(column: Column, text: str, mark: DecimalMark = ".") -> Cell:

@@ -29,12 +29,14 @@ from forecasts.models import Line
 from forecasts.services import LineEdit
 from forecasts.services.prices import take_prices
 from masterdata import services as masterdata
+from masterdata.imports import runs
 from masterdata.models import Actual, Budget, Customer, MatrixEntry, Price, Product, ProductGroup
 from masterdata.services import assign_customers
 from sop_portal.accounts.services import create_user, require_new_password, set_active
 from sop_portal.conf.services import set_value
 from sop_portal.lib import periods
 from tests.factories import FAR, make_actual, make_customer, make_cycle, make_entry, make_product, make_user, ref
+from tests.imports import csv_bytes
 from tests.workbooks import Plan, Row, as_workbook, grid
 from tests.world import COMMENT, decided, make_world, submitted
 
@@ -260,6 +262,58 @@ def test_imports(monkeypatch, settings, tmp_path, capsys):
     assert (entry.actor_id, entry.changes) == (None, {"quantity 2025-11": ["6", "8"]})
     assert (line.quantity[0], line.edited_by, line.revision) == (8, None, 3)
     assert not entry.on_behalf_of_id
+
+
+FILES = {
+    "users": (
+        ["Email", "Full Name", "Roles", "Manager", "Active"],
+        [("n1@example.com", "Elm", "viewer", "", ""), ("n3@example.com", "Oak", "viewer", "", "")],
+        [("n1@example.com", "Elma", "manager", "", ""), ("n2@example.com", "Fir", "sales_rep", "n1@example.com", ""),
+         ("n3@example.com", "Oak", "viewer", "", "no")],
+    ),
+    "customers": (
+        ["Customer ID", "Customer Name", "Sales Rep", "Credit Limit", "Replaced By", "Notes"],
+        [("N1", "Elm", "", "5", "", "First\nsecond")],
+        [("N1", "Elm \"Supply\"", "n2@example.com", "7.5", "N2", ""), ("N2", "Fir", "", "", "", "")],
+    ),
+    "products": (
+        ["Item Code", "Description", "Group Code", "Group Name", "UoM", "Weight", "Active"],
+        [("N1", "Garlic", "NG", "New", "CS", "9.07", "")],
+        [("N1", "Peeled \\ garlic", "NH", "Newer", "CS", "9.1", "no"), ("N2", "Onion", "NG", "Named", "KG", "", "")],
+    ),
+    "matrix": (
+        ["Customer ID", "Item Code", "Valid From", "Unit Price", "MOQ", "Proposed By", "Notes"],
+        [("N1", "N1", "2026-01-01", "5", "", "", "")],
+        [("N1", "N1", "2026-01-01", "6", "10", "n2@example.com", "Pallets"), ("N1", "N2", "2026-02-01", "7.25", "", "", "")],
+    ),
+    "actuals": (
+        ["Customer ID", "Item Code", "Period", "Quantity", "Amount", "Cost"],
+        [("N1", "N1", "2026-01", "5", "50", "")],
+        [("N1", "N1", "2026-01", "6.5", "50", "3"), ("N2", "N2", "2026-02", "-1", "0", "")],
+    ),
+    "budget": (
+        ["Version", "Customer ID", "Item Code", "Period", "Quantity", "Amount"],
+        [("2026", "N1", "", "2026-01", "5", "50")],
+        [("2026", "N1", "", "2026-01", "6", "50"), ("2026", "N1", "N1", "2026-01", "1", "9")],
+    ),
+}  # fmt: skip
+
+
+def test_files_of_every_kind_applied_and_undone(world, settings, tmp_path):
+    settings.UPLOAD_DIR = tmp_path
+    admin = world.admin
+    applied = []
+    for kind, (headings, *files) in FILES.items():
+        for rows in files:
+            with acting(admin, source="web"):
+                run = runs.check_upload("file.csv", [csv_bytes(headings, rows)], kind=kind, by=admin)
+            assert (run.state, run.rows_refused) == ("checked", 0)
+            with all_told(admin, "excel"), acting(admin, source="excel"):
+                runs.apply_run(run.pk, by=admin)
+            applied.append(run)
+    for run in reversed(applied):
+        with all_told(admin, "excel"), acting(admin, source="excel"):
+            runs.undo_run(run.pk, by=admin)
 
 
 def test_services(world):

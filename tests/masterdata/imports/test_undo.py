@@ -61,7 +61,6 @@ def test_actuals_that_were_touched_since_are_named(admin, pair):
     run = imported("actuals", csv_bytes(ACTUALS, [("C1", "110001", "2026-12", 7, 70, "")]), admin)
     with acting(admin, source="admin"):
         Actual.objects.update(quantity=8)
-        Actual.objects.update(quantity=7)
     with pytest.raises(Conflict) as refusal:
         undo(run, admin)
     assert refusal.value.detail == (
@@ -73,6 +72,18 @@ def test_actuals_that_were_touched_since_are_named(admin, pair):
     with pytest.raises(Conflict) as refusal:
         undo(run, admin)
     assert "because 1 actual was changed or deleted since." in refusal.value.detail
+
+
+def test_a_later_import_that_was_undone_itself_is_in_nobodys_way(admin, pair):
+    runs = [
+        imported("actuals", csv_bytes(ACTUALS, [("C1", "110001", "2026-12", quantity, 70, "")]), admin)
+        for quantity in (7, 8, 9)
+    ]
+    with pytest.raises(Conflict):
+        undo(runs[0], admin)
+    for run in reversed(runs):
+        assert undo(run, admin).state == "undone"
+    assert Actual.objects.count() == 0
 
 
 def test_an_import_that_changed_nothing_is_undone_without_a_change(admin, pair):
