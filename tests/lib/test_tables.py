@@ -92,7 +92,10 @@ def test_values_become_text_without_loss(tmp_path):
         if isinstance(value, str):
             cell.data_type = "s"
     book.save(tmp_path / "a.xlsx")
-    assert [row[1] for row in rows(tmp_path / "a.xlsx", 0)] == [text for _, _, text in values]
+    wanted = [text for _, _, text in values]
+    assert [row[1] for row in rows(tmp_path / "a.xlsx", 0)] == wanted
+    with open_tables(tmp_path / "a.xlsx", limits=Limits()) as tables:
+        assert [cells[0] for cells in tables.previews[0].rows[1:]] == wanted
 
 
 def test_dates_count_from_the_year_that_the_workbook_says(tmp_path):

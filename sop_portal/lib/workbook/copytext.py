@@ -21,6 +21,7 @@ BLANK = r"\N"
 # In cells joined by line feeds: what COPY escapes, and blanks at the edge of a cell.
 _AWKWARD = re.compile(r"[\x00-\x09\x0b-\x1f\\]|\n[^\S\n]|[^\S\n]\n")
 # U+0000 cannot be stored; the neighbour that takes its place is refused as invisible, like every control character.
+_NO_ZERO = str.maketrans({"\x00": "\x01"})
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\x00": "\x01"})
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LETTERS = {"t": "\t", "n": "\n", "r": "\r"}
@@ -35,7 +36,7 @@ def cell_text(value: Any) -> str:
     """
     kind = type(value)
     if kind is str:
-        return normal(value)
+        return normal(value).translate(_NO_ZERO)
     if value is None:
         return ""
     if kind is bool:
