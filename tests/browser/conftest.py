@@ -23,6 +23,8 @@ sync_api = pytest.importorskip("playwright.sync_api")
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+# `expect` looks again and again from outside the page: a condition evaluated inside it would need `unsafe-eval`.
+sync_api.expect.set_options(timeout=10_000)
 AXE = sorted((Path(__file__).parents[2] / "static/vendor/axe-core").glob("*/axe.min.js"))
 
 

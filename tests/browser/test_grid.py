@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from audit.context import acting
 from cycles.services import close_cycle
@@ -112,7 +113,7 @@ def test_a_long_figure_stays_inside_its_cell(page):
         .filter(td => td.scrollWidth > td.offsetWidth).map(td => td.textContent)"""
     page.keyboard.type("15638.33")
     page.keyboard.press("Enter")
-    page.wait_for_function("() => document.querySelector('tfoot td.c').textContent === '16,138.33'")
+    expect(page.locator("tfoot td.c").first).to_have_text("16,138.33")
     assert page.evaluate(overflowing) == []
     page.wait_for_selector(SAVED)
     page.reload()
@@ -125,7 +126,7 @@ def test_line_totals_follow_the_typing(page, book):
     assert first.locator(".g-next12").inner_text() == "1,200"
     page.keyboard.type("150")
     page.keyboard.press("Enter")
-    page.wait_for_function("() => document.querySelector('.g-row .g-next12').textContent === '1,250'")
+    expect(page.locator(".g-row .g-next12").first).to_have_text("1,250")
 
 
 def test_keys_move_select_and_empty(page, book):
@@ -149,7 +150,7 @@ def test_block_from_a_spreadsheet_is_one_step_of_undo_after_saving_too(page, boo
     assert book.quantity(0, 3) == [1000, 2000.5, 100]
     assert book.quantity(1, 3) == [3, None, 200]
     page.keyboard.press("Control+z")
-    page.wait_for_function("() => document.querySelector('td.c').textContent === '100'")
+    expect(page.locator("td.c").first).to_have_text("100")
     page.keyboard.press("Control+s")
     page.wait_for_selector(SAVED)
     assert book.quantity(0, 3) == [100, 100, 100]
@@ -222,7 +223,7 @@ def test_conflict_shows_theirs_keeps_mine_and_sends_the_rest(page, book):
     assert book.quantity(1, 1) == [222]
     assert book.quantity(0, 1) == [777]
     page.get_by_role("button", name="Use mine").click()
-    page.wait_for_function("() => document.querySelector('td.c').textContent === '111'")
+    expect(page.locator("td.c").first).to_have_text("111")
     page.keyboard.press("Control+s")
     page.wait_for_selector(SAVED)
     assert book.quantity(0, 1) == [111]

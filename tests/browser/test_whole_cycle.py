@@ -9,6 +9,7 @@ from decimal import Decimal
 import openpyxl
 import pytest
 from django.core.management import call_command
+from playwright.sync_api import expect
 
 from audit.models import Entry
 from cycles.models import Cycle
@@ -204,15 +205,14 @@ def test_the_main_job(portal, workbook, settings, tmp_path, capsys):
     assert axe(manager) == []
     assert manager.locator("tr[data-line]").count() == 3
     manager.keyboard.press("a")
-    manager.wait_for_url("**/review/**")
-    manager.wait_for_function("document.querySelectorAll('tr[data-line]').length === 2")
+    expect(manager.locator("tr[data-line]")).to_have_count(2)
     assert Line.objects.filter(cycle=cycle, status="approved").count() == 1
     manager.keyboard.press("j")
     manager.keyboard.press(" ")
     manager.keyboard.press("x")
     manager.keyboard.type("Too high after the summer.")
     manager.keyboard.press("Enter")
-    manager.wait_for_function("document.querySelectorAll('tr[data-line]').length === 1")
+    expect(manager.locator("tr[data-line]")).to_have_count(1)
     rejected = Line.objects.get(cycle=cycle, status="rejected")
     assert rejected.decision_comment == "Too high after the summer."
 
