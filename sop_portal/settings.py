@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "sop_portal.conf.apps.ConfConfig",
     "audit.apps.AuditConfig",
+    "sop_portal.mail.apps.MailConfig",
     "sop_portal.accounts.apps.AccountsConfig",
     "masterdata.apps.MasterdataConfig",
     "cycles.apps.CyclesConfig",

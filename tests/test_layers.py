@@ -13,6 +13,7 @@ LAYERS = [
     "sop_portal.lib",
     "sop_portal.conf",
     "audit",
+    "sop_portal.mail",
     "sop_portal.accounts",
     "masterdata",
     "cycles",

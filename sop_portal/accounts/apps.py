@@ -11,7 +11,7 @@ class AccountsConfig(AppConfig):
     verbose_name = "Users and roles"
 
     def ready(self) -> None:
-        from sop_portal.accounts import receivers, schedules, tracked
+        from sop_portal.accounts import mail, receivers, schedules, tracked  # noqa: F401
 
         tracked.declare()
         receivers.connect()

@@ -12,6 +12,21 @@ from django.template.loader import render_to_string
 from sop_portal import conf
 from sop_portal.accounts.models import User
 from sop_portal.accounts.tokens import password_link
+from sop_portal.mail import kinds
+
+kinds.declare(
+    kinds.Kind(
+        name="mail_stuck",
+        colour="red",
+        help="To administrators, once a day while mails wait longer than they should.",
+        sample={
+            "url": "/admin/mail/outboxmail/?state=pending",
+            "count_words": "41 mails",
+            "since": "Fri 27 Nov 2026, 09:04 (Miami)",
+            "error": "The mail server smtp.example.com did not answer.",
+        },
+    )
+)
 
 log = structlog.get_logger(__name__)
 

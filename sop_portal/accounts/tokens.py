@@ -1,11 +1,11 @@
 """One-use links with which a person chooses a password."""
 
-from django.conf import settings
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.urls import reverse
 from django.utils.http import int_to_base36
 
 from sop_portal.accounts.models import User
+from sop_portal.mail.rendering import absolute
 
 
 class PasswordLinkGenerator(PasswordResetTokenGenerator):
@@ -15,11 +15,6 @@ class PasswordLinkGenerator(PasswordResetTokenGenerator):
 
     def _make_hash_value(self, user: User, timestamp: int) -> str:  # type: ignore[override]
         return f"{super()._make_hash_value(user, timestamp)}{user.access_version}"
-
-
-def absolute(path: str) -> str:
-    """`path` under the portal's public address."""
-    return f"{settings.SITE_URL.rstrip('/')}{path}"
 
 
 def password_link(user: User) -> str:

@@ -161,6 +161,15 @@ def _declared() -> Iterable[Spec]:
         help="How much of a line counts in weighted totals, by its risk class.",
     )
     yield Spec(
+        key="notification_email_enabled",
+        category=Category.NOTIFICATIONS,
+        kind="boolean",
+        default=True,
+        label="Mail about notices",
+        help="When off, notices appear in the portal only and their mails are kept as suppressed. Links for passwords "
+        "are mailed all the same.",
+    )
+    yield Spec(
         key="from_email",
         category=Category.EMAIL,
         kind="email",
