@@ -1,5 +1,6 @@
 """The Celery app. Schedules are declared beside the tasks (`sop_portal.lib.jobs.scheduled`)."""
 
+import functools
 import os
 from typing import Any
 
@@ -10,15 +11,21 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sop_portal.settings")
 
 
 class PortalTask(Task):
-    """A task whose writes are attributed to the system, acting in a job."""
+    """A task whose writes are attributed to the system, acting in a job; each run of a scheduled one is recorded."""
 
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from audit.context import acting
+        from sop_portal.jobs import recording
+        from sop_portal.lib.jobs import of_task
 
+        job = None if self.request.called_directly else of_task(self.name)
+        work = functools.partial(super().__call__, *args, **kwargs)
         with acting("system", source="job"):
-            return super().__call__(*args, **kwargs)
+            if job is None:
+                return work()
+            return recording.run(job, recording.asked_by(self.request.headers), work)
 
 
 app = Celery("sop_portal", task_cls=PortalTask)

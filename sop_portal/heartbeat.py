@@ -3,13 +3,17 @@
 Both write from inside their own loop, not from a thread beside it, so a hanging process falls silent too.
 """
 
+import datetime as dt
 import time
 from typing import Any
 
 import redis
 import structlog
+from celery.schedules import crontab
 from django.core.cache import cache
-from django_celery_beat.schedulers import DatabaseScheduler
+from django.db.models import QuerySet
+from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from audit.context import SYSTEM, acting
 from sop_portal import checks
@@ -34,6 +38,15 @@ def lives(part: str) -> bool:
     return cache.get(f"heartbeat:{part}") is not None
 
 
+def due_time(entry: ModelEntry) -> dt.datetime | None:
+    """The first time of the entry's crontab after it ran last; None for a schedule of another kind."""
+    if not isinstance(entry.schedule, crontab):
+        return None
+    start, ahead, _ = entry.schedule.remaining_delta(entry.last_run_at, tz=entry.schedule.tz)
+    due: dt.datetime = start + ahead
+    return due.astimezone(dt.UTC)
+
+
 class Scheduler(DatabaseScheduler):
     """The schedules of django-celery-beat's tables, with a sign of life at each tick; what it writes is the system's."""
 
@@ -50,6 +63,19 @@ class Scheduler(DatabaseScheduler):
         """Write back when each schedule ran last."""
         with acting(SYSTEM, source="job"):
             super().sync()
+
+    def enabled_models_qs(self) -> QuerySet[PeriodicTask]:
+        """Every enabled schedule. The package leaves out what is not due within two hours of now, and with it whatever
+        was missed while beat was down."""
+        return self.Model.objects.enabled()
+
+    def apply_async(self, entry: ModelEntry, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
+        """Send the task, and with it the time that it is due: two beats tell the same one."""
+        due = due_time(entry)
+        entry = self.reserve(entry) if advance else entry
+        if due is not None:
+            entry.options["headers"] = {**entry.options["headers"], "due": due.isoformat()}
+        return super().apply_async(entry, producer=producer, advance=False, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Run what is due and say so."""

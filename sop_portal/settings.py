@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "sop_portal.conf.apps.ConfConfig",
     "audit.apps.AuditConfig",
     "sop_portal.mail.apps.MailConfig",
+    "sop_portal.jobs.apps.JobsConfig",
     "sop_portal.accounts.apps.AccountsConfig",
     "masterdata.apps.MasterdataConfig",
     "cycles.apps.CyclesConfig",

@@ -14,6 +14,7 @@ LAYERS = [
     "sop_portal.conf",
     "audit",
     "sop_portal.mail",
+    "sop_portal.jobs",
     "sop_portal.accounts",
     "masterdata",
     "cycles",

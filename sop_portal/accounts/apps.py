@@ -2,7 +2,6 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
-from django.db.models.signals import post_migrate
 
 
 class AccountsConfig(AppConfig):
@@ -11,11 +10,10 @@ class AccountsConfig(AppConfig):
     verbose_name = "Users and roles"
 
     def ready(self) -> None:
-        from sop_portal.accounts import mail, receivers, schedules, tracked  # noqa: F401
+        from sop_portal.accounts import mail, receivers, tracked  # noqa: F401
 
         tracked.declare()
         receivers.connect()
-        post_migrate.connect(schedules.sync, sender=self, dispatch_uid="schedules")
 
 
 class PortalAdminConfig(AdminConfig):

@@ -7,7 +7,6 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
-from django_celery_beat import models as beat
 
 from audit.registry import Changes
 from audit.tracking import exempt, track
@@ -37,11 +36,6 @@ def declare() -> None:
         actions=user_action,
     )  # fmt: skip
     track(Group, fields=["name"], entity="role", many={"permissions": "role_updated"})
-    track(
-        beat.PeriodicTask,
-        fields=["name", "task", "crontab", "interval", "enabled", "args", "kwargs"],
-        entity="schedule",
-    )
     for model in (Permission, ContentType):
         exempt(model, why="declared by the code, written by migrations")
     exempt(LogEntry, why="the admin's own log; the trail holds the same acts")
@@ -53,6 +47,3 @@ def declare() -> None:
         exempt(model, why="counters of failed sign-ins, which are recorded")
     exempt(SignInTurn, why="counts failed sign-ins, which are recorded")
     exempt(KnownAddress, why="follows from sign-ins, which are recorded with their address")
-    for model in (beat.CrontabSchedule, beat.IntervalSchedule, beat.SolarSchedule, beat.ClockedSchedule):
-        exempt(model, why="times that the tracked schedules point at")
-    exempt(beat.PeriodicTasks, why="tells beat that schedules changed")

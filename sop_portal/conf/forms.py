@@ -34,6 +34,12 @@ class SettingForm(forms.Form):
             return forms.ChoiceField(**common, initial="yes" if value else "no", choices=[("yes", "Yes"), ("no", "No")])
         if spec.kind == "choice":
             return forms.ChoiceField(**common, initial=value, choices=list(spec.choices))
+        if spec.kind == "dates":
+            area = forms.Textarea(attrs={"rows": 12, "cols": 24, "spellcheck": "false"})
+            return forms.CharField(**common, initial="\n".join(value), widget=area)
+        if spec.kind == "endings":
+            boxes = forms.CheckboxSelectMultiple
+            return forms.MultipleChoiceField(**common, initial=value, choices=list(spec.choices), widget=boxes)
         if spec.kind == "integer":
             span = {"min": spec.minimum, "max": spec.maximum, "inputmode": "numeric"}
             return forms.CharField(**common, initial=value, widget=forms.NumberInput(attrs=span))

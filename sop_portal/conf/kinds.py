@@ -3,6 +3,7 @@
 Every function raises ValueError with a sentence that says what would be accepted.
 """
 
+import datetime as dt
 import functools
 import re
 import zoneinfo
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}\Z")
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?\Z")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+MOST_DAYS = 500
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\Z")
 # The list is gathered from hundreds of files, and a stored time zone is checked whenever it is asked for.
 _time_zones = functools.cache(zoneinfo.available_timezones)
@@ -105,6 +108,41 @@ def host(spec: "Spec", raw: Any) -> str:
     return value
 
 
+def dates(spec: "Spec", raw: Any) -> list[str]:
+    """Days as 2026-12-25, in their order and each once: a list, or text with one in a line or commas between them."""
+    given = re.split(r"[\s,;]+", raw.strip()) if isinstance(raw, str) else raw
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"{spec.label} must be a list of days such as 2026-12-25.")
+    days = set()
+    for part in given:
+        if part == "":
+            continue
+        if not isinstance(part, str) or not _DAY.match(part):
+            raise ValueError(f"{spec.label}: “{str(part)[:40]}” is not a day such as 2026-12-25.")
+        try:
+            days.add(dt.date.fromisoformat(part).isoformat())
+        except ValueError as problem:
+            raise ValueError(f"{spec.label}: {part} is not in the calendar.") from problem
+    if len(days) > MOST_DAYS:
+        raise ValueError(f"{spec.label} may have up to {MOST_DAYS} days, not {len(days)}.")
+    return sorted(days)
+
+
+def endings(spec: "Spec", raw: Any) -> list[str]:
+    """Endings of file names such as .xlsx, of those that the portal can read; at least one."""
+    given = re.split(r"[\s,;]+", raw.strip()) if isinstance(raw, str) else raw
+    allowed = [value for value, _ in spec.choices]
+    wanted = f"{spec.label} must name one or more of {', '.join(allowed)}."
+    if not isinstance(given, list | tuple) or not all(isinstance(part, str) for part in given):
+        raise ValueError(wanted)
+    named = {part.lower() if part.startswith(".") else f".{part.lower()}" for part in given if part}
+    for part in sorted(named - set(allowed)):
+        raise ValueError(f"{wanted[:-1]}; the portal cannot read {part[:20]} files.")
+    if not named:
+        raise ValueError(wanted)
+    return [ending for ending in allowed if ending in named]
+
+
 def weights(spec: "Spec", raw: Any) -> dict[str, float]:
     """A weight from 0 to 1 for each of the four risk classes, none above that of the class before."""
     wanted = f"{spec.label} must give each risk class 0, 1, 2 and 3 a weight from 0 to 1."
@@ -134,4 +172,6 @@ CLEANERS: dict[str, Callable[["Spec", Any], Any]] = {
     "email": email,
     "host": host,
     "weights": weights,
+    "dates": dates,
+    "endings": endings,
 }

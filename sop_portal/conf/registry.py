@@ -62,6 +62,8 @@ class Spec:
             return "yes" if value else "no"
         if self.kind == "choice":
             return dict(self.choices).get(value, str(value))
+        if isinstance(value, list):
+            return ", ".join(value) or "none"
         if isinstance(value, dict):
             return ", ".join(f"{name}: {part}" for name, part in value.items())
         return "empty" if value == "" else str(value)
@@ -153,6 +155,45 @@ def _declared() -> Iterable[Spec]:
         help="What the plan uses for a line that was not submitted in time.",
     )
     yield Spec(
+        key="auto_close_cycles",
+        category=Category.SOP_CYCLE,
+        kind="boolean",
+        default=True,
+        label="Close cycles after their deadline",
+        help="Within the hour after the deadline, and after every deadline extended for single people. "
+        "Otherwise an administrator closes them.",
+    )
+    yield Spec(
+        key="auto_open_cycles",
+        category=Category.SOP_CYCLE,
+        kind="boolean",
+        default=False,
+        label="Open cycles at their planned time",
+        help="Within the hour after the time that a draft names, if nothing stands in the way. "
+        "Otherwise an administrator opens them.",
+    )
+    yield Spec(
+        key="holidays",
+        category=Category.SOP_CYCLE,
+        kind="dates",
+        default=[],
+        blank=True,
+        label="Holidays",
+        help="Days on which nobody works, one in a line, such as 2026-12-25. They do not count as working days, and a "
+        "deadline on one of them is pointed out.",
+    )
+    yield Spec(
+        key="reminder_days_before_close",
+        category=Category.NOTIFICATIONS,
+        kind="integer",
+        default=3,
+        minimum=0,
+        maximum=30,
+        label="Days of reminders before the deadline",
+        help="From so many days before the deadline, whoever has lines to hand in is reminded every day; with 0 only "
+        "on the day of the deadline itself.",
+    )
+    yield Spec(
         key="risk_weights",
         category=Category.SOP_CYCLE,
         kind="weights",
@@ -220,6 +261,53 @@ def _declared() -> Iterable[Spec]:
         default=True,
         label="Audit trail",
         help="Without it only security events are kept, and every page shows a red banner.",
+    )
+    yield Spec(
+        key="audit_log_retention_days",
+        category=Category.SECURITY,
+        kind="integer",
+        default=90,
+        minimum=1,
+        maximum=3650,
+        label="Days that the audit trail is kept",
+        help="Whole months in which every day is older than this leave the trail, on Sundays.",
+    )
+    yield Spec(
+        key="audit_archive",
+        category=Category.SECURITY,
+        kind="boolean",
+        default=True,
+        label="Archive the audit trail",
+        help="Months that leave the trail are kept as sealed files. Without it they are gone for ever.",
+    )
+    yield Spec(
+        key="max_file_upload_size_mb",
+        category=Category.SYSTEM,
+        kind="integer",
+        default=10,
+        minimum=1,
+        maximum=100,
+        label="Largest upload in MB",
+        help="For files of everybody; what administrators import has a limit of its own.",
+    )
+    yield Spec(
+        key="allowed_file_extensions",
+        category=Category.SYSTEM,
+        kind="endings",
+        default=[".xlsx", ".xls", ".csv", ".xlsb", ".ods"],
+        choices=tuple((ending, ending) for ending in (".xlsx", ".xls", ".csv", ".xlsb", ".ods")),
+        label="Files that may be uploaded",
+        help="By the ending of their name. What is in a file is looked at in any case.",
+    )
+    yield Spec(
+        key="cleanup_temp_files_days",
+        category=Category.SYSTEM,
+        kind="integer",
+        default=7,
+        minimum=1,
+        maximum=365,
+        label="Days that uploads are kept",
+        help="Files of imports that have ended, and temporary files, are deleted after so many days.",
     )
     yield Spec(
         key="max_import_file_size_mb",

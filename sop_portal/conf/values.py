@@ -1,6 +1,7 @@
 """Reading settings: one query a second and process, and never an error because the database is away."""
 
 import copy
+import datetime as dt
 import logging
 import time
 from typing import Any
@@ -43,6 +44,11 @@ def get(key: str) -> Any:
         # A narrower range in a later version must not stop the portal.
         logger.warning("The stored value of setting %s is no longer valid; its default is used.", key)
         return copy.copy(spec.default)
+
+
+def holidays() -> frozenset[dt.date]:
+    """The days of the setting `holidays`."""
+    return frozenset(dt.date.fromisoformat(day) for day in get("holidays"))
 
 
 def clear_cache() -> None:

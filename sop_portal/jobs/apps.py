@@ -1,0 +1,31 @@
+"""The app of jobs."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_delete, post_migrate, post_save
+
+
+class JobsConfig(AppConfig):
+    name = "sop_portal.jobs"
+    label = "jobs"
+    verbose_name = "Jobs"
+
+    def ready(self) -> None:
+        from django_celery_beat import models as beat
+
+        from audit.tracking import exempt, track
+        from sop_portal.conf.models import Setting
+        from sop_portal.jobs import receivers, schedules
+
+        track(
+            beat.PeriodicTask,
+            fields=["name", "task", "crontab", "interval", "enabled", "args", "kwargs"],
+            entity="schedule",
+        )
+        for model in (beat.CrontabSchedule, beat.IntervalSchedule, beat.SolarSchedule, beat.ClockedSchedule):
+            exempt(model, why="times that the tracked schedules point at")
+        exempt(beat.PeriodicTasks, why="tells beat that schedules changed")
+        exempt(self.get_model("JobRun"), why="each run that tells something is an entry of its own")
+        exempt(self.get_model("DeclaredSchedule"), why="a copy of what was last written into the tracked schedules")
+        post_save.connect(receivers.zone_saved, sender=Setting, dispatch_uid="jobs.zone")
+        post_delete.connect(receivers.zone_reset, sender=Setting, dispatch_uid="jobs.zone")
+        post_migrate.connect(schedules.sync, sender=self, dispatch_uid="schedules")
