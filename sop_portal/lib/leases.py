@@ -4,9 +4,9 @@ A lease is an advisory lock of PostgreSQL on a connection of its own, held for a
 dies gives it back, and what the work writes in its transactions does not touch it.
 """
 
+import contextlib
 import zlib
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -16,7 +16,7 @@ from django.db import connection
 _STILL_THERE = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 
 
-@contextmanager
+@contextlib.contextmanager
 def lease(lock_class: int, key: int) -> Iterator[psycopg.Connection[Any] | None]:
     """Hold the lease `key` of a class during the block; None when somebody else holds it.
 
@@ -26,7 +26,15 @@ def lease(lock_class: int, key: int) -> Iterator[psycopg.Connection[Any] | None]
     options = f"{given.get('options', '')} {_STILL_THERE}".strip()
     with psycopg.connect(**{**given, "options": options}, autocommit=True) as line:
         got: Any = line.execute("SELECT pg_try_advisory_lock(%s, %s)", [lock_class, key]).fetchone()
-        yield line if got[0] else None
+        if not got[0]:
+            yield None
+            return
+        try:
+            yield line
+        finally:
+            # Said explicitly: the server notices only a moment later that a connection was closed.
+            with contextlib.suppress(psycopg.OperationalError):
+                line.execute("SELECT pg_advisory_unlock(%s, %s)", [lock_class, key])
 
 
 def held(lock_class: int, keys: Collection[int]) -> set[int]:
