@@ -9,7 +9,7 @@ class CyclesConfig(AppConfig):
     def ready(self) -> None:
         from audit.history import open_to_readers
         from audit.tracking import track
-        from cycles.models import Cycle, Participant
+        from cycles.models import Cycle, ExtensionRequest, Participant
 
         track(
             Cycle,
@@ -21,6 +21,12 @@ class CyclesConfig(AppConfig):
                 "closes_at",
                 "status",
                 "opened_at",
+                "override_reason",
+                "extend_reason",
+                "reopened_at",
+                "reopen_reason",
+                "refreshed_at",
+                "opening_refused_at",
                 "closed_at",
                 "close_reason",
                 "archived_at",
@@ -30,8 +36,14 @@ class CyclesConfig(AppConfig):
         )
         track(
             Participant,
-            fields=["cycle", "rep", "lines_expected", "deadline_extension", "counts_at_close"],
+            fields=["cycle", "rep", "lines_expected", "deadline_extension", "extension_reason", "counts_at_close"],
             entity="participant",
+            related=["cycle", "rep"],
+        )
+        track(
+            ExtensionRequest,
+            fields=["cycle", "rep", "wanted_until", "text", "state", "answer"],
+            entity="extension_request",
             related=["cycle", "rep"],
         )
         open_to_readers("cycle", Cycle)

@@ -16,6 +16,7 @@ from sop_portal.lib.text import NameField
 USER = settings.AUTH_USER_MODEL
 HORIZON = 16
 MANDATORY = 12
+REASON_LIMIT = 300
 # First key of the advisory locks that order writers of lines and the closer of their cycle; the second is the cycle.
 LOCK_CLASS = 5_010
 
@@ -84,8 +85,18 @@ class Cycle(models.Model):
     closes_at = models.DateTimeField(null=True, blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
     opened_at = models.DateTimeField(null=True, blank=True)
+    # How often it was opened for input: once, and once more for each reopening. Mails of each opening are their own.
+    times_opened = models.PositiveSmallIntegerField(default=0)
+    override_reason = NameField(max_length=REASON_LIMIT, blank=True)
+    extend_reason = NameField(max_length=REASON_LIMIT, blank=True)
+    reopened_at = models.DateTimeField(null=True, blank=True)
+    reopen_reason = NameField(max_length=REASON_LIMIT, blank=True)
+    # When it was last worked out again which lines are live, after actuals that came late.
+    refreshed_at = models.DateTimeField(null=True, blank=True)
+    # Since when the job that opens cycles could not open this one; admins hear of it once.
+    opening_refused_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
-    close_reason = NameField(max_length=300, blank=True)
+    close_reason = NameField(max_length=REASON_LIMIT, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
     # Copied when the cycle opens, so that changing a setting never rewrites history.
     settings = models.JSONField(default=dict, blank=True)
@@ -211,6 +222,7 @@ class Participant(models.Model):
     rep = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="participations")
     lines_expected = models.PositiveIntegerField(default=0)
     deadline_extension = models.DateTimeField(null=True, blank=True)
+    extension_reason = NameField(max_length=REASON_LIMIT, blank=True, default="", db_default="")
     first_seen_at = models.DateTimeField(null=True, blank=True)
     # How it stood when the cycle closed: {"submitted": 5, "approved": 3, "missed": 2, ...}.
     counts_at_close = models.JSONField(default=dict, blank=True)
@@ -229,3 +241,59 @@ class Participant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rep} in {self.cycle}"
+
+
+class ExtensionRequestQuerySet(TrackedQuerySet):
+    """Words about requests for more time."""
+
+    def visible_to(self, user: Any) -> Self:
+        """All for those who run cycles, else the own ones."""
+        return self.all() if user.has_perm("cycles.move_cycle") else self.filter(rep=user)
+
+    def waiting(self) -> Self:
+        """Those that nobody answered, of cycles that are open."""
+        return self.filter(state=ExtensionRequest.State.WAITING, cycle__status=Cycle.Status.OPEN)
+
+
+class ExtensionRequest(models.Model):
+    """A rep asks for more time in an open cycle; whoever runs cycles grants or declines it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        GRANTED = "granted", "Granted"
+        DECLINED = "declined", "Declined"
+        LAPSED = "lapsed", "Lapsed: the cycle closed first"
+
+    cycle = models.ForeignKey(Cycle, on_delete=models.CASCADE, related_name="extension_requests")
+    rep = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    wanted_until = models.DateTimeField()
+    text = NameField(max_length=REASON_LIMIT, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    asked_at = models.DateTimeField()
+    answered_by = models.ForeignKey(USER, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    answered_at = models.DateTimeField(null=True, blank=True)
+    answer = NameField(max_length=REASON_LIMIT, blank=True)
+
+    objects = ExtensionRequestQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["asked_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cycle", "rep"],
+                condition=Q(state="waiting"),
+                name="extensionrequest_one_waiting",
+                violation_error_message="This rep waits for an answer already.",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "granted", "declined", "lapsed"]),
+                name="extensionrequest_state_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rep} asks for more time in {self.cycle}"
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state == self.State.WAITING

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from cycles.models import Cycle
-from cycles.signals import standing_asked, undecided_asked
+from cycles.signals import missed_asked, standing_asked, undecided_asked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,3 +75,9 @@ def undecided(cycle: Cycle, user: Any, limit: int) -> tuple[int, Sequence[Undeci
     """How many live lines of a closed cycle nobody decided, and the first `limit` of them."""
     answers: Any = undecided_asked.send(sender=Cycle, cycle=cycle, user=user, limit=limit)
     return answers[0][1] if answers else (0, [])
+
+
+def missed(cycle: Cycle) -> dict[int, int]:
+    """Rep -> how many missed lines of a closed cycle they would have to answer if it were reopened."""
+    answers: Any = missed_asked.send(sender=Cycle, cycle=cycle)
+    return answers[0][1] if answers else {}

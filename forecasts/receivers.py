@@ -8,23 +8,33 @@ from django.dispatch import receiver
 from django.urls import reverse
 
 from cycles.models import Cycle
-from cycles.signals import cycle_moved, standing_asked, undecided_asked
+from cycles.signals import cycle_moved, missed_asked, standing_asked, undecided_asked
 from cycles.standing import Counts, Undecided
 from forecasts import ahead, progress
 from forecasts.services.opening import close_lines, publish_lines, seed_lines
 from forecasts.services.ownership import move_lines, would_move
 from forecasts.services.prices import may_take, offer
+from forecasts.services.refreshing import refresh_lines
+from forecasts.services.reopening import missed_now, reopen_lines
 from masterdata.ahead import Plan
 from masterdata.notices import Notice
 from masterdata.signals import assignment_asked, customers_assigned, notices_asked, plan_asked
 
 
 @receiver(cycle_moved, dispatch_uid="forecasts.follow_cycle")
-def follow_cycle(sender: Any, cycle: Cycle, move: str, by: Any, now: dt.datetime, **kwargs: Any) -> None:
-    """Make, freeze or copy the lines of a cycle that moved."""
-    follow = {"open": seed_lines, "close": close_lines, "publish": publish_lines}.get(move)
+def follow_cycle(
+    sender: Any, cycle: Cycle, move: str, by: Any, now: dt.datetime, details: dict[str, Any], **kwargs: Any
+) -> None:
+    """Make, wake, freeze or copy the lines of a cycle that moved."""
+    follow = {
+        "open": seed_lines,
+        "refresh": refresh_lines,
+        "close": close_lines,
+        "reopen": reopen_lines,
+        "publish": publish_lines,
+    }.get(move)
     if follow is not None:
-        follow(cycle, by=by, now=now)
+        follow(cycle, by=by, now=now, details=details)
 
 
 @receiver(customers_assigned, dispatch_uid="forecasts.follow_customers")
@@ -62,6 +72,12 @@ def answer_undecided(
 ) -> tuple[int, Sequence[Undecided]]:
     """Which lines nobody decided."""
     return progress.undecided(cycle, user, limit)
+
+
+@receiver(missed_asked, dispatch_uid="forecasts.missed")
+def answer_missed(sender: Any, cycle: Cycle, **kwargs: Any) -> dict[int, int]:
+    """Whose the missed lines would be if the cycle were reopened."""
+    return missed_now(cycle)
 
 
 @receiver(plan_asked, dispatch_uid="forecasts.plan")

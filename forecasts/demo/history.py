@@ -95,7 +95,7 @@ class _Round:
         self.pair_of = {(pair.customer_id, pair.product_id): pair for pair in company.pairs}
         self.cycle = Cycle(
             first_period=period, opens_at=self.opened, closes_at=self.deadline, opened_at=self.opened,
-            status=Cycle.Status.OPEN, created_by=company.admin,
+            status=Cycle.Status.OPEN, times_opened=1, created_by=company.admin,
             settings={key: conf.get(key) for key in COPIED_SETTINGS},
         )  # fmt: skip
         # Each cycle somebody is away and hands in little.
@@ -107,7 +107,7 @@ class _Round:
         cycle.clean()
         with action("cycle_archived"):
             cycle.save()
-        seed_lines(cycle, by=company.admin, now=self.opened)
+        seed_lines(cycle, by=company.admin, now=self.opened, details={})
         Participant.objects.filter(cycle=cycle).update(first_seen_at=self.opened + dt.timedelta(hours=3))
         live = self._live_lines()
         with keys_checked_meanwhile(Snapshot, Actual, Price):
@@ -115,11 +115,11 @@ class _Round:
         perform([before for before, _ in stories])
         cycle.status, cycle.closed_at = Cycle.Status.CLOSED, self.closed
         cycle.save(update_fields=["status", "closed_at"])
-        close_lines(cycle, by=None, now=self.closed)
+        close_lines(cycle, by=None, now=self.closed, details={})
         perform([after for _, after in stories])
         cycle.status, cycle.archived_at = Cycle.Status.ARCHIVED, self.published
         cycle.save(update_fields=["status", "archived_at"])
-        publish_lines(cycle, by=company.admin, now=self.published)
+        publish_lines(cycle, by=company.admin, now=self.published, details={})
 
     def _live_lines(self) -> list[tuple[int, Pair, Cells, bool]]:
         with connection.cursor() as cursor:

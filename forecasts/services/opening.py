@@ -38,13 +38,31 @@ _COUNTED = """
 
 # For which pair the history of `line` counts. Those who were replaced are few and come as arrays: a view over chains would
 # leave the planner guessing.
-_HEIRS = """
+HEIRS = """
       LEFT JOIN customer_heir ON customer_heir.origin_id = line.customer_id
       LEFT JOIN product_heir ON product_heir.origin_id = line.product_id
      CROSS JOIN LATERAL (
            SELECT coalesce(customer_heir.heir_id, line.customer_id) AS customer_id,
                   coalesce(product_heir.heir_id, line.product_id) AS product_id
            ) AS counts
+"""
+
+HEIR_TABLES = """
+customer_heir AS MATERIALIZED (
+    SELECT * FROM unnest(%(customers)s::bigint[], %(customer_heirs)s::bigint[]) AS heir(origin_id, heir_id)
+), product_heir AS MATERIALIZED (
+    SELECT * FROM unnest(%(products)s::bigint[], %(product_heirs)s::bigint[]) AS heir(origin_id, heir_id)
+)
+"""
+
+# The pairs of which something was sold since a month; needs HEIR_TABLES.
+SOLD = f"""
+sold AS MATERIALIZED (
+    SELECT DISTINCT counts.customer_id, counts.product_id
+      FROM (SELECT DISTINCT customer_id, product_id FROM masterdata_actual
+             WHERE period >= %(sold_since)s AND quantity > 0) AS line
+      {HEIRS}
+)
 """
 
 # One line per active matrix entry of an active product and an active customer that has an active rep.
@@ -54,17 +72,13 @@ _HEIRS = """
 #   pair's own comes first, then one of the same product, and the others (`beside`) are added to it.
 # - Arrays shift by the months between the two cycles; the tail stays blank until a baseline fills it.
 _SEED = f"""
-WITH customer_heir AS MATERIALIZED (
-    SELECT * FROM unnest(%(customers)s::bigint[], %(customer_heirs)s::bigint[]) AS heir(origin_id, heir_id)
-), product_heir AS MATERIALIZED (
-    SELECT * FROM unnest(%(products)s::bigint[], %(product_heirs)s::bigint[]) AS heir(origin_id, heir_id)
-), earlier AS MATERIALIZED (
+WITH {HEIR_TABLES}, earlier AS MATERIALIZED (
     SELECT DISTINCT ON (counts.customer_id, counts.product_id)
            line.id, counts.customer_id, counts.product_id, cycle.id AS cycle_id, cycle.status AS cycle_status,
            cycle.first_period, product_heir.heir_id IS NULL AS same_product
       FROM forecasts_line AS line
       JOIN cycles_cycle AS cycle ON cycle.id = line.cycle_id
-      {_HEIRS}
+      {HEIRS}
      WHERE cycle.status IN ('closed', 'archived') AND cycle.id <> %(cycle)s
        AND cycle.first_period <= %(first)s AND cycle.first_period > %(oldest)s
      ORDER BY counts.customer_id, counts.product_id, cycle.first_period DESC, cycle.kind DESC, cycle.id DESC,
@@ -73,7 +87,7 @@ WITH customer_heir AS MATERIALIZED (
     SELECT customer_id, product_id, array_agg(quantity ORDER BY n) AS quantity
       FROM (SELECT earlier.customer_id, earlier.product_id, cell.n, sum(cell.q) AS quantity
               FROM forecasts_line AS line
-              {_HEIRS}
+              {HEIRS}
               JOIN earlier ON earlier.customer_id = counts.customer_id AND earlier.product_id = counts.product_id
                           AND earlier.cycle_id = line.cycle_id AND earlier.id <> line.id
               {_COUNTED}
@@ -108,12 +122,7 @@ WITH customer_heir AS MATERIALIZED (
       JOIN masterdata_customer AS customer ON customer.id = entry.customer_id AND customer.is_active
       JOIN accounts_user AS rep ON rep.id = customer.sales_rep_id AND rep.is_active
      WHERE entry.is_active
-), {PRICE_TABLES}, sold AS MATERIALIZED (
-    SELECT DISTINCT counts.customer_id, counts.product_id
-      FROM (SELECT DISTINCT customer_id, product_id FROM masterdata_actual
-             WHERE period >= %(sold_since)s AND quantity > 0) AS line
-      {_HEIRS}
-), seed AS (
+), {PRICE_TABLES}, {SOLD}, seed AS (
     SELECT entry.customer_id, entry.product_id, entry.sales_rep_id,
            coalesce(CASE WHEN source.risk_is_default THEN NULL ELSE source.risk_class END,
                     entry.default_risk_class, 3) AS risk_class,
@@ -179,7 +188,7 @@ LABELLED = """
 """
 
 
-def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
+def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime, details: dict[str, Any]) -> None:
     """Make and prefill the lines of a cycle that just opened, and freeze its participants."""
     with connection.cursor() as cursor, past_the_guard():
         # A customer who is just being given to another rep: the lines wait for that, or it moves them afterwards.
@@ -192,8 +201,7 @@ def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
                 "last": cycle.periods[-1],
                 "oldest": periods.shift(cycle.first_period, -cycle.horizon),
                 "sold_since": sold_since(cycle),
-                **_heirs("customer", CustomerSuccession),
-                **_heirs("product", ProductSuccession),
+                **heirs(),
                 "derived": _DERIVED,
                 "blanks": NONE * len(_DERIVED),
             },
@@ -218,7 +226,12 @@ def seed_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
     )
 
 
-def _heirs(kind: str, succession: Any) -> dict[str, list[int]]:
+def heirs() -> dict[str, list[int]]:
+    """The parameters of HEIR_TABLES: who was replaced, and the ends of their chains."""
+    return {**_replaced("customer", CustomerSuccession), **_replaced("product", ProductSuccession)}
+
+
+def _replaced(kind: str, succession: Any) -> dict[str, list[int]]:
     """Those who were replaced and the ends of their chains, in the same order."""
     replaced = succession.objects.filter(is_last=True).exclude(origin=F("heir")).values_list("origin", "heir")
     return {f"{kind}s": [origin for origin, _ in replaced], f"{kind}_heirs": [heir for _, heir in replaced]}
@@ -233,8 +246,11 @@ def sold_since(cycle: Cycle) -> dt.date:
     return periods.shift(last or periods.shift(cycle.first_period, -1), 1 - LOOK_BACK)
 
 
-def close_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
-    """Live lines nobody handed in become missed and keep their values; every line is copied, the counts are stored."""
+def close_lines(cycle: Cycle, *, by: Any, now: dt.datetime, details: dict[str, Any]) -> None:
+    """Live lines nobody handed in become missed and keep their values; every line is copied, the counts are stored.
+
+    `details` tell how many lines of each rep were missed.
+    """
     with connection.cursor() as cursor, past_the_guard():
         cursor.execute(
             "WITH late AS (SELECT id, status FROM forecasts_line "
@@ -256,6 +272,7 @@ def close_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
     for owner, status, number in _status_counts(cycle):
         counts.setdefault(owner, {})[status] = number
     shares = list(Participant.objects.filter(cycle=cycle).select_for_update().order_by("pk"))
+    details["missed"] = {owner: found["missed"] for owner, found in counts.items() if "missed" in found}
     for share in shares:
         share.counts_at_close = counts.get(share.rep_id, {})
     Participant.objects.bulk_update(shares, ["counts_at_close"])
@@ -267,7 +284,7 @@ def _status_counts(cycle: Cycle) -> list[tuple[int, str, int]]:
     return list(rows.values_list("owner_id", "status").annotate(Count("pk")))
 
 
-def publish_lines(cycle: Cycle, *, by: Any, now: dt.datetime) -> None:
+def publish_lines(cycle: Cycle, *, by: Any, now: dt.datetime, details: dict[str, Any]) -> None:
     """The `final` snapshot of every line: the plan of record, with missed and dormant lines as the plan counts them."""
     with connection.cursor() as cursor:
         cursor.execute(
