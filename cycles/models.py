@@ -223,7 +223,9 @@ class Participant(models.Model):
     lines_expected = models.PositiveIntegerField(default=0)
     deadline_extension = models.DateTimeField(null=True, blank=True)
     extension_reason = NameField(max_length=REASON_LIMIT, blank=True, default="", db_default="")
+    # Kept by `cycles.seen`.
     first_seen_at = models.DateTimeField(null=True, blank=True)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
     # How it stood when the cycle closed: {"submitted": 5, "approved": 3, "missed": 2, ...}.
     counts_at_close = models.JSONField(default=dict, blank=True)
 

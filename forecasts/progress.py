@@ -24,7 +24,8 @@ Status = Line.Status
 # Not handed in again since somebody rejected or returned it.
 CAME_BACK = Q(status__in=Line.INPUT, decided_at__isnull=False)
 
-_COUNTS = {
+# What `cycles.standing.Counts` holds, as aggregates over live lines.
+COUNTS = {
     "live": Count("pk"),
     "ready": Count("pk", filter=ready()),
     "blocked": Count("pk", filter=Q(status__in=Line.INPUT) & ~Q(Complete())),
@@ -35,20 +36,20 @@ _COUNTS = {
 
 def counts(lines: Any) -> Counts:
     """The counts of some lines, in one query; dormant ones are left out."""
-    return Counts(**lines.live().order_by().aggregate(**_COUNTS))
+    return Counts(**lines.live().order_by().aggregate(**COUNTS))
 
 
 def handed_in(lines: Any) -> Counts:
     """Only what a bar on every page needs: live, submitted and approved; the cells are not read."""
     names = ("live", Status.SUBMITTED.value, Status.APPROVED.value)
-    return Counts(**lines.live().order_by().aggregate(**{name: _COUNTS[name] for name in names}))
+    return Counts(**lines.live().order_by().aggregate(**{name: COUNTS[name] for name in names}))
 
 
 def by_rep(cycle_ids: Iterable[int], user: Any) -> dict[int, dict[int | None, Counts]]:
     """Cycle -> owner -> counts of the lines that `user` may read, in one query."""
     rows: Any = (
         Line.objects.visible_to(user).live().filter(cycle__in=list(cycle_ids)).order_by()
-        .values("cycle_id", "owner_id").annotate(**_COUNTS)
+        .values("cycle_id", "owner_id").annotate(**COUNTS)
     )  # fmt: skip
     found: dict[int, dict[int | None, Counts]] = {}
     for row in rows:
@@ -69,7 +70,7 @@ def by_customer(lines: Any) -> list[CustomerShare]:
     """The customers of some lines by name, in two queries; dormant lines are left out."""
     rows = {
         row.pop("customer_id"): Counts(**row)
-        for row in lines.live().order_by().values("customer_id").annotate(**_COUNTS)
+        for row in lines.live().order_by().values("customer_id").annotate(**COUNTS)
     }
     customers = Customer.objects.filter(pk__in=list(rows)).order_by("name", "pk")
     return [CustomerShare(customer, rows[customer.pk]) for customer in customers]

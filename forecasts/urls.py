@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from forecasts.views import consolidated, grid, legacy, line, prices, review, submit
+from forecasts.views import board, consolidated, grid, legacy, line, prices, review, submit
 
 app_name = "forecasts"
 
@@ -15,6 +15,8 @@ urlpatterns = [
     path("forecast/<int:cycle_pk>/<int:customer_pk>/form/", grid.save_form, name="save_form"),
     path("review/", review.review, name="review"),
     path("review/decide/", review.decide, name="decide"),
+    path("board/", board.submission_board, name="board"),
+    path("board/file/<slug:form>/", board.board_file, name="board_file"),
     path("lines/<int:pk>/", line.line_detail, name="line"),
     path("lines/<int:pk>/adjust/", line.adjust, name="adjust"),
     path("cycles/<int:pk>/consolidated/", consolidated.consolidated, name="consolidated"),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from cycles import outlook, standing
 from cycles.models import Cycle, Participant
+from cycles.seen import mark_seen
 from cycles.services import business_zone
 from forecasts import progress, queue
 from forecasts.models import Line
@@ -122,6 +123,7 @@ def home(request: HttpRequest) -> HttpResponse:
     open_cycle = Cycle.objects.visible_to(user).open().first()
     context: dict[str, Any] = {"cycle": open_cycle, "latest": None if open_cycle else _latest(user)}
     if edits_own(user):
+        mark_seen(open_cycle, user)
         context["own"] = _own(user, open_cycle, context["latest"])
     if queue.may_decide(user):
         number, since = queue.oldest_wait(user)

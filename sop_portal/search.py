@@ -45,6 +45,12 @@ PAGES = (
     ("start", "Home", "home", ""),
     ("grid plan lines", "Forecast", "forecasts:list", "forecasts.edit_own_lines"),
     ("approve decide queue", "Review", "forecasts:review", "forecasts.decide_team_lines|forecasts.decide_any_line"),
+    (
+        "who is where late progress remind participants",
+        "Submission board",
+        "forecasts:board",
+        "masterdata.view_team_customers|masterdata.view_all_customers",
+    ),
     ("rounds deadline", "Cycles", "cycles:list", "cycles.view_cycle"),
     ("create next", "New cycle", "cycles:create", "cycles.move_cycle"),
     ("buyers accounts", "Customers", "masterdata:customer_list", ""),

@@ -85,6 +85,8 @@ GET: dict[str, tuple[int, ...]] = {
     "forecasts:review": (SIGN_IN, NO, NO, OK, OK, NO, OK),
     # Without anything to decide it leads back to the list.
     "forecasts:decide": (SIGN_IN, NO, NO, MOVED, MOVED, NO, MOVED),
+    "forecasts:board": (SIGN_IN, NO, NO, OK, OK, OK, OK),
+    "forecasts:board_file": (SIGN_IN, NO, NO, OK, OK, OK, OK),
     "forecasts:line": IN_SCOPE,
     "forecasts:adjust": (SIGN_IN, NO, GONE, CLASH, GONE, NO, CLASH),
     "forecasts:consolidated": SIGNED_IN,
@@ -122,6 +124,7 @@ class World:
             "forecasts:grid": {"cycle_pk": self.cycle.pk, "customer_pk": self.customer.pk},
             "forecasts:save_form": {"cycle_pk": self.cycle.pk, "customer_pk": self.customer.pk},
             "forecasts:line": {"pk": self.line.pk},
+            "forecasts:board_file": {"form": "csv"},
             "forecasts:adjust": {"pk": self.line.pk},
             "forecasts:legacy_run": {"pk": 999_999},
             "masterdata:import_start": {"kind": "actuals"},

@@ -108,7 +108,9 @@ class _Round:
         with action("cycle_archived"):
             cycle.save()
         seed_lines(cycle, by=company.admin, now=self.opened, details={})
-        Participant.objects.filter(cycle=cycle).update(first_seen_at=self.opened + dt.timedelta(hours=3))
+        Participant.objects.filter(cycle=cycle).update(
+            first_seen_at=self.opened + dt.timedelta(hours=3), last_seen_at=self.closed - dt.timedelta(hours=3)
+        )
         live = self._live_lines()
         with keys_checked_meanwhile(Snapshot, Actual, Price):
             stories = [self._story(*row) for row in live]

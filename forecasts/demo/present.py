@@ -7,7 +7,8 @@ from typing import Any
 
 from audit.context import acting
 from cycles import services as cycle_services
-from cycles.models import Cycle, Participant
+from cycles.models import Cycle
+from cycles.seen import mark_seen
 from forecasts import services
 from forecasts.demo.company import Company
 from forecasts.demo.habits import fill_in, habit_of
@@ -15,7 +16,6 @@ from forecasts.demo.words import REASONS, REJECTIONS, RETURNS
 from forecasts.models import Line
 from forecasts.reasons import Reason
 from sop_portal.accounts.models import User
-from sop_portal.lib.clock import portal_now
 
 # How far each rep has come; the pattern repeats.
 WORKING, WAITING, APPROVED, REJECTED, IDLE = "working", "waiting", "approved", "rejected", "idle"
@@ -35,7 +35,10 @@ def open_present(company: Company) -> Cycle:
         cycle = cycle_services.open_cycle(draft.pk, by=company.admin)
     for number, rep in enumerate(company.reps):
         progress = PROGRESS[number % len(PROGRESS)]
-        if progress != IDLE:
+        if progress == IDLE and number % 2:
+            # Looked and left it at that.
+            mark_seen(cycle, rep)
+        elif progress != IDLE:
             _Rep(company, cycle, number, rep).work(progress)
     return cycle
 
@@ -61,7 +64,7 @@ class _Rep:
 
     def work(self, progress: str) -> None:
         """Type, hand in, and have it decided, as far as `progress` says."""
-        Participant.objects.filter(cycle=self.cycle, rep=self.rep).update(first_seen_at=portal_now())
+        mark_seen(self.cycle, self.rep)
         part = len(self.lines) // 2 if progress == WORKING else len(self.lines)
         written = self._type(self.lines[:part])
         ready = [line for line in written if not services.problems(line)]

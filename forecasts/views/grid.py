@@ -12,6 +12,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from cycles.models import Cycle
+from cycles.seen import mark_seen
 from forecasts import customers, grid_form, grid_html, grid_json, grid_totals
 from forecasts import grid as grids
 from forecasts.forms import CellForm, GridQuery, posted
@@ -33,6 +34,7 @@ LARGEST_KEY = 2**31 - 1
 def customer_list(request: HttpRequest) -> HttpResponse:
     """The customers of the open cycle that this person forecasts or may read."""
     cycle = Cycle.objects.visible_to(request.user).open().first()
+    mark_seen(cycle, request.user)
     context: dict[str, Any] = {"cycle": cycle}
     if cycle is not None:
         context |= customers.overview(request.user, cycle, request.GET)
@@ -46,6 +48,7 @@ def grid(request: HttpRequest, cycle_pk: int, customer_pk: int) -> HttpResponse:
     """One customer's grid; ?rows=dormant gives the folded rows alone, ?form=1 fields instead of cells."""
     cycle, customer = _cycle_and_customer(request, cycle_pk, customer_pk)
     query = GridQuery.of(request.GET)
+    mark_seen(cycle, request.user)
     if request.GET.get("rows") == "dormant":
         limit = FOUND_LINES if query.find else grids.PAGE_LINES
         found = grids.dormant_rows(request.user, cycle, customer, show=query.show, find=query.find, limit=limit)
