@@ -72,12 +72,12 @@ def load(staging: Staging, job: Job) -> Outcome:
         _refuse(staging, facts, "import_rows", summed=False)
     outcome = Outcome(rows_read=staging.rows, refused=staging.bad_lines())
     _add_up(outcome, staging, facts)
-    outcome.sample = merge.sample(facts.target)
     if facts.model is Actual and outcome.created + outcome.updated:
         outcome.batch = next_batch()
     job.watch.step("Writing", staging.rows)
     # What actuals were is kept by their revisions.
     merge.write(facts.target, job.watch, run_id=None if facts.model is Actual else job.run_id)
+    outcome.sample = merge.sample(facts.target)
     return outcome
 
 

@@ -5,6 +5,7 @@ and, of what may change, the old ones `o_<column>`. Nothing here costs more stat
 large import goes in slices, between which it can be followed and stopped.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -83,26 +84,24 @@ def write(target: Target, watch: Watch, *, run_id: int | None = None) -> None:
     """
     # Without it the planner takes a state for rare, and joins row by row.
     run_sql(f"ANALYZE {target.rows} (state)")
-    last = int(one_of(f"SELECT coalesce(max(line), 0) FROM {target.rows} WHERE state <> '{SAME}'")[0])
     # No row is in two slices, so only what was told before can have to be merged.
     merging = told_of(target.entity)
-    for part in _slices(target, last):
+    for part in _slices(target):
         _change(target, part)
         _insert(target, part)
         record_queries(
             target.entity,
-            {f"{target.entity}_{VERBS[state]}": _told(target, state, part) for state in (CHANGED, NEW)},
+            {f"{target.entity}_{VERBS[state]}": _told(target, state, part.condition) for state in (CHANGED, NEW)},
             merging=merging,
         )
         if run_id is not None:
             _remember(target, run_id, part)
-        watch.rows(part.last)
+        watch.rows(part.done)
 
 
 def remove(target: Target) -> None:
     """Delete the staged rows that are to go, and tell each in the trail; nothing may point at them."""
-    whole = _Part(0, 0, True)
-    record_query(f"{target.entity}_deleted", target.entity, _told(target, GONE, whole))
+    record_query(f"{target.entity}_deleted", target.entity, _told(target, GONE))
     run_sql(
         f"DELETE FROM {target.table} AS own USING {target.rows} AS staged "
         f"WHERE own.id = staged.id AND staged.state = '{GONE}'"
@@ -116,32 +115,33 @@ def sample(target: Target) -> dict[str, list[dict[str, Any]]]:
         # Only these are put into words.
         first = f"SELECT line FROM {target.rows} WHERE state = '{state}' ORDER BY line LIMIT {SAMPLE_KEPT}"
         (last,) = one_of(f"SELECT coalesce(max(line), 0) FROM ({first}) AS first")
-        part = _Part(0, last, False)
-        rows = (
-            rows_of(f"{_told(target, state, part, with_line=True)} ORDER BY line LIMIT {SAMPLE_KEPT}") if last else []
-        )
+        told_rows = _told(target, state, f" AND staged.line <= {last}", with_line=True)
+        rows = rows_of(f"{told_rows} ORDER BY line LIMIT {SAMPLE_KEPT}") if last else []
         found[name] = [{"row": line, "label": label, "changes": orjson.loads(pairs)} for line, label, pairs in rows]
     return found
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The staged lines from `first` to `last`; `whole` when these are all."""
+    """The staged rows of some blocks of their table, of all when there is no condition; `done`: rows up to their end."""
 
-    first: int
-    last: int
-    whole: bool
-
-    @property
-    def condition(self) -> str:
-        return "" if self.whole else f" AND line BETWEEN {self.first} AND {self.last}"
+    condition: str
+    done: int
 
 
-def _slices(target: Target, last: int) -> Iterator[_Part]:
-    if not last:
+def _slices(target: Target) -> Iterator[_Part]:
+    """The staged rows where they lie, so that those of a slice are found without an index or a look at the others."""
+    rows, last, blocks = one_of(
+        f"SELECT count(*), max(line) FILTER (WHERE state <> '{SAME}'), "
+        f"pg_relation_size('{target.rows}') / current_setting('block_size')::int FROM {target.rows}"
+    )
+    if last is None:
         return
-    for first in range(1, last + 1, SLICE):
-        yield _Part(first, min(first + SLICE - 1, last), last <= SLICE)
+    step = blocks if rows <= SLICE else math.ceil(blocks * SLICE / rows)
+    for first in range(0, blocks, step):
+        end = min(first + step, blocks)
+        between = f" AND staged.ctid >= '({first},0)' AND staged.ctid < '({end},0)'"
+        yield _Part("" if step >= blocks else between, rows * end // blocks)
 
 
 def _change(target: Target, part: _Part) -> None:
@@ -156,20 +156,17 @@ def _insert(target: Target, part: _Part) -> None:
     columns = (*target.keys, *target.values)
     run_sql(
         f"INSERT INTO {target.table} (id, {', '.join(columns)}) "
-        f"SELECT id, {', '.join(f'n_{name}' for name in columns)} FROM {target.rows} "
+        f"SELECT id, {', '.join(f'n_{name}' for name in columns)} FROM {target.rows} AS staged "
         f"WHERE state = '{NEW}'{part.condition}"
     )
 
 
-def _told(target: Target, state: str, part: _Part | None, *, with_line: bool = False) -> str:
-    """The query of id, label and changes of the staged rows in `state`."""
+def _told(target: Target, state: str, condition: str = "", *, with_line: bool = False) -> str:
+    """The query of id, label and changes of the staged rows in `state` that meet a further condition."""
     columns = target.values if state == CHANGED else (*target.keys, *target.values)
     label, changes, joins = told(target.model, target.fields(columns), VERBS[state])
     head = "staged.line" if with_line else "staged.id::text"
-    return (
-        f"SELECT {head}, {label}, {changes} FROM {target.rows} AS staged {joins} "
-        f"WHERE state = '{state}'{part.condition if part else ''}"
-    )
+    return f"SELECT {head}, {label}, {changes} FROM {target.rows} AS staged {joins} WHERE state = '{state}'{condition}"
 
 
 def _remember(target: Target, run_id: int, part: _Part) -> None:
@@ -184,5 +181,5 @@ def _remember(target: Target, run_id: int, part: _Part) -> None:
         "INSERT INTO masterdata_importchange (run_id, entity, object_id, before, after) "
         f"SELECT {int(run_id)}, '{target.model._meta.label_lower}', id, CASE WHEN state = '{CHANGED}' THEN "
         f"('{{' || concat_ws(',', {old}) || '}}')::jsonb END, jsonb_strip_nulls(jsonb_build_object({new})) "
-        f"FROM {target.rows} WHERE state <> '{SAME}'{part.condition}"
+        f"FROM {target.rows} AS staged WHERE state <> '{SAME}'{part.condition}"
     )
