@@ -5,6 +5,7 @@ node of its XML, an attribute, a type, an encoding; CSV files in their quotes, s
 in single bytes.
 """
 
+import csv
 import datetime as dt
 import functools
 import io
@@ -21,7 +22,34 @@ import xlsxwriter
 
 from tests.workbooks import DIV0, Formula, save_ods, save_xlsb, save_xlsx
 
-HEADINGS = ["Customer ID", "Item Code", "Period", "Quantity", "Amount", "Cost"]
+MONTHS = range(1, 13)
+# Of each kind a table of twelve rows without a fault; C1 and 110001 are there already.
+TABLES: dict[str, list[list]] = {
+    "actuals": [
+        ["Customer ID", "Item Code", "Period", "Quantity", "Amount", "Cost"],
+        *(["C1", 110001, dt.date(2026, month, 1), month * 10, month * 52.5, None] for month in MONTHS),
+    ],
+    "budget": [
+        ["Version", "Customer ID", "Item Code", "Period", "Quantity", "Amount"],
+        *(["2027", "C1", 110001, dt.date(2027, month, 1), month * 10, month * 52.5] for month in MONTHS),
+    ],
+    "customers": [
+        ["Customer ID", "Customer Name", "Region", "Credit Limit", "Default Risk Class", "Active"],
+        *([f"C{month}", f"Zürich {month}, Inc.", "Süd", month * 0.5, "Plan", "Yes"] for month in MONTHS),
+    ],
+    "products": [
+        ["Item Code", "Description", "Group Code", "Group Name", "Unit of Measure", "Weight", "List Price"],
+        *([110000 + month, "Peeled 4x5", f"G{month % 3}", f"Garlic {month % 3}", "CS", 9.07, 52.5] for month in MONTHS),
+    ],
+    "matrix": [
+        ["Customer ID", "Item Code", "Unit Price", "Valid From", "Active", "Lead Time Days"],
+        *(["C1", 110001, 50 + month / 4, dt.date(2026, month, 1), "Yes", 14] for month in MONTHS),
+    ],
+    "users": [
+        ["Email", "Full Name", "Employee ID", "Roles", "Active"],
+        *([f"rep{month}@example.com", f"Rep {month}", f"00{month}", "sales_rep", "Yes"] for month in MONTHS),
+    ],
+}
 DATA = Path(__file__).parent / "data"
 NAMES = [
     "sales.xlsx",
@@ -77,9 +105,10 @@ _ATTRIBUTE = re.compile(rb"""\s([\w:]+)=("[^"]*"|'[^']*')""")
 
 @dataclass(frozen=True)
 class Mutant:
-    """One file: what it was made of, the name it is uploaded under, and its bytes."""
+    """One file: the kind it is uploaded as, what it was made of, the name it is uploaded under, and its bytes."""
 
     seed: int
+    kind: str
     source: str
     name: str
     content: bytes
@@ -88,7 +117,9 @@ class Mutant:
 def mutant(seed: int) -> Mutant:
     """The file of a seed."""
     chance = random.Random(seed)
-    sources = _sources()
+    # Every other file is one of actuals.
+    kind = "actuals" if seed % 2 else chance.choice(sorted(TABLES))
+    sources = _sources(kind)
     source = chance.choice(sorted(sources))
     content = sources[source]
     if source.startswith("csv"):
@@ -97,26 +128,24 @@ def mutant(seed: int) -> Mutant:
         changes = [*_BYTES, *_ARCHIVE * 3] if content[:2] == b"PK" else _BYTES
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
         content = chance.choice(changes)(content, chance)
-    return Mutant(seed, source, chance.choice(NAMES), content)
+    return Mutant(seed, kind, source, chance.choice(NAMES), content)
 
 
 @functools.cache
-def _sources() -> dict[str, bytes]:
-    """A good table of actuals in each format, made at one instant: files name the time they were made."""
-    cells: dict = {(0, column): heading for column, heading in enumerate(HEADINGS)}
-    for row in range(1, 13):
-        values = ["C1", 110001, dt.date(2026, row, 1), row * 10, row * 52.5, Formula("=D2*2") if row == 3 else DIV0]
-        cells |= {(row, column): value for column, value in enumerate(values) if row < 12 or column < 5}
-    lines = [
-        ["C1", "110001", f"2026-{row:02}-01", str(row * 10), f"{row * 52.5:.2f}", '"Zürich, CH"' if row == 5 else ""]
-        for row in range(1, 13)
-    ]
-    text = "\n".join(",".join(line) for line in [HEADINGS, *lines])
+def _sources(kind: str) -> dict[str, bytes]:
+    """The table of a kind in each format, made at one instant: files name the time they were made.
+
+    One of the workbooks has error cells and a formula that was saved without its result.
+    """
+    table = TABLES[kind]
+    cells = {(row, column): value for row, line in enumerate(table) for column, value in enumerate(line)}
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(table)
     found = {
-        "csv utf-8": text.encode(),
-        "csv mark": text.replace("\n", "\r\n").encode("utf-8-sig"),
-        "csv western": text.replace(",", ";").encode("cp1252"),
-        "csv utf-16": text.replace(",", "\t").encode("utf-16"),
+        "csv utf-8": text.getvalue().encode(),
+        "csv mark": text.getvalue().replace("\n", "\r\n").encode("utf-8-sig"),
+        "csv western": text.getvalue().replace(",", ";").encode("cp1252"),
+        "csv utf-16": text.getvalue().replace(",", "\t").encode("utf-16"),
         "xls": (DATA / "plan.xls").read_bytes(),
         "xlsx by another writer": _by_xlsxwriter(cells),
     }
@@ -125,24 +154,25 @@ def _sources() -> dict[str, bytes]:
         TemporaryDirectory() as folder,
     ):
         for write in (save_xlsx, save_xlsb, save_ods):
-            sheets = {"Sales": cells, "Other": {(0, 0): "Remarks", (3, 3): True if write is save_xlsx else 1}}
+            sheets = {"Sheet1": {at: value for at, value in cells.items() if value is not None}}
+            sheets["Other"] = {(0, 0): "Remarks", (3, 3): True if write is save_xlsx else 1}
             found[write.__name__.removeprefix("save_")] = write(Path(folder) / "made", sheets).read_bytes()
+        cells |= {(3, 3): Formula("=D2*2"), (4, 4): DIV0, (5, 4): DIV0}
+        found["xlsx with errors"] = save_xlsx(Path(folder) / "made", {"Sheet1": cells}).read_bytes()
     return found
 
 
 def _by_xlsxwriter(cells: dict) -> bytes:
-    """The same cells with shared strings, styles and cached values."""
+    """The same cells with shared strings, styles and a formula with its value."""
     target = io.BytesIO()
     book = xlsxwriter.Workbook(target)
     book.set_properties({"created": dt.datetime(2026, 1, 2, tzinfo=dt.UTC)})
-    sheet, month = book.add_worksheet("Sales"), book.add_format({"num_format": "mmm yyyy"})
+    sheet, month = book.add_worksheet("Sheet1"), book.add_format({"num_format": "mmm yyyy"})
     for (row, column), value in cells.items():
-        if isinstance(value, Formula):
-            sheet.write_formula(row, column, value.text, None, 7)
-        elif value is DIV0:
-            sheet.write_formula(row, column, "=1/0", None, "#DIV/0!")
-        elif isinstance(value, dt.date):
+        if isinstance(value, dt.date):
             sheet.write_datetime(row, column, dt.datetime(value.year, value.month, 1), month)
+        elif isinstance(value, float):
+            sheet.write_formula(row, column, f"={value}*1", None, value)
         else:
             sheet.write(row, column, value)
     book.close()

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+import tracemalloc
 from pathlib import Path
 
 import openpyxl
@@ -246,6 +247,19 @@ def test_letters_of_another_encoding_are_refused_instead_of_misread(tmp_path, te
 def test_utf_8_and_another_encoding_in_one_file_are_refused(tmp_path):
     said = sentence(csv_file(tmp_path, "Name\nCafé\n".encode() + "Café\n".encode("cp1252")))
     assert "422 The file is not in UTF-8, and line 2 holds letters (“CafÃ©”)" in said
+
+
+def test_no_more_than_a_block_of_a_file_is_held(tmp_path):
+    path = csv_file(tmp_path, "Item,Name,Quantity\n" + "110001,Peeled garlic 4x5,12.5\n" * 30_000)
+    tracemalloc.start()
+    try:
+        with open_tables(path, limits=Limits()) as tables:
+            count = sum(block.count(b"\n") for block in tables.copy_rows(Layout(0, 0, (0, 1, 2))))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count == 30_000
+    assert peak < 5 << 20, f"{peak:,} bytes"
 
 
 def test_a_long_text_in_another_encoding_takes_no_time(tmp_path):
