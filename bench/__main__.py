@@ -8,6 +8,7 @@ import sys
 MEASUREMENTS = {
     "save": "save 5,440 cells of one rep against one UPSERT of a row per cell",
     "grid": "the grid page of 333 lines against building its table as text",
+    "browser": "that grid in Chromium: until one can type, pasting 300 x 16 cells, scrolling",
     "opening": "open a cycle of 20,000 lines against two INSERTs of shifted arrays",
     "consolidated": "the consolidated workbook of 20,000 lines against bare XlsxWriter",
     "imports": "import 100,000 actuals from a workbook against reading and merging it bare; a million rows of CSV",

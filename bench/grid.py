@@ -10,22 +10,29 @@ from django.urls import reverse
 from bench.floors import grid_text
 from bench.meter import report, take_turns
 from bench.scratch import World, analyze, scratch
+from cycles.models import Cycle
 from forecasts.models import Line
 
 LINES = 333
 
 
+def world_of_one_grid(name: str) -> tuple[World, Cycle]:
+    """One rep with one customer that buys everything, and the open cycle, carried over from a published one."""
+    world = World(reps=1, customers=1, products=LINES)
+    earlier = world.draft()
+    world.open(earlier)
+    world.answer(earlier)
+    world.publish(earlier)
+    cycle = world.draft()
+    world.open(cycle)
+    analyze(name)
+    return world, cycle
+
+
 def run(*, rounds: int, lines: int) -> None:
     """Print the costs, the size of the page and its queries."""
     with scratch() as name:
-        world = World(reps=1, customers=1, products=LINES)
-        earlier = world.draft()
-        world.open(earlier)
-        world.answer(earlier)
-        world.publish(earlier)
-        cycle = world.draft()
-        world.open(cycle)
-        analyze(name)
+        world, cycle = world_of_one_grid(name)
         found = Line.objects.filter(cycle=cycle).select_related("product").order_by("product__item_code")
         rows = [(line.product.item_code, line.product.description, line.quantity) for line in found]
         client = Client(headers={"host": "localhost"})
