@@ -176,7 +176,7 @@ def mail(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
         yield f"EMAIL_BACKEND is {backend}, which sends nothing. Remove it."
     if _is_local(settings):
         return
-    if ".filebased." in backend:
+    if ".filebased." in backend or backend.endswith(".MailFileBackend"):
         yield "EMAIL_BACKEND writes files instead of sending. Remove it."
     if not settings.EMAIL_USE_TLS:
         yield "SMTP_TLS is off. Remove it, so that mail travels by TLS."

@@ -275,10 +275,10 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 # --- Mail -----------------------------------------------------------------------------------------------------------
 
 if LOCAL:
-    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_BACKEND = "sop_portal.mail.backends.MailFileBackend"
     EMAIL_FILE_PATH = VAR_DIR / "mail"
 else:
-    EMAIL_BACKEND = "sop_portal.accounts.mail.ConfiguredSmtpBackend"
+    EMAIL_BACKEND = "sop_portal.mail.backends.ConfiguredSmtpBackend"
 EMAIL_HOST_USER = env("SMTP_USER", "")
 EMAIL_HOST_PASSWORD = env("SMTP_PASSWORD", "")
 EMAIL_USE_TLS = env_bool("SMTP_TLS", True)

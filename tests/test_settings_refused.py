@@ -49,7 +49,7 @@ def production(tmp_path: Path, **changes: Any) -> SimpleNamespace:
         "CELERY_TASK_SOFT_TIME_LIMIT": 240,
         "CELERY_TASK_TIME_LIMIT": 300,
         "CELERY_BROKER_TRANSPORT_OPTIONS": {"visibility_timeout": 900},
-        "EMAIL_BACKEND": "sop_portal.accounts.mail.ConfiguredSmtpBackend",
+        "EMAIL_BACKEND": "sop_portal.mail.backends.ConfiguredSmtpBackend",
         "EMAIL_USE_TLS": True,
         "UPLOAD_DIR": uploads,
         "STATIC_ROOT": tmp_path / "static",
@@ -69,7 +69,7 @@ LOCAL = {
     "ALLOWED_HOSTS": ["127.0.0.1"], "SECURE_SSL_REDIRECT": False, "SECURE_HSTS_SECONDS": 0,
     "SECURE_HSTS_INCLUDE_SUBDOMAINS": False, "SESSION_COOKIE_SECURE": False, "SESSION_COOKIE_NAME": "sessionid",
     "CSRF_COOKIE_SECURE": False, "CSRF_COOKIE_NAME": "csrftoken", "EMAIL_USE_TLS": False,
-    "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+    "EMAIL_BACKEND": "sop_portal.mail.backends.MailFileBackend",
     "DATABASES": {"default": database(HOST="127.0.0.1", OPTIONS={})}, "REDIS_URL": "redis://:x@127.0.0.1:6379/0",
 }  # fmt: skip
 
@@ -121,6 +121,7 @@ INSECURE = [
     ({"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}, "sends nothing", True),
     ({"EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend"}, "sends nothing", True),
     ({"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend"}, "writes files", False),
+    ({"EMAIL_BACKEND": "sop_portal.mail.backends.MailFileBackend"}, "writes files", False),
     ({"EMAIL_USE_TLS": False}, "SMTP_TLS", False),
     ({"UPLOAD_DIR": "relative/uploads"}, "absolute", True),
 ]  # fmt: skip

@@ -165,6 +165,26 @@ def zone_name(zone: str) -> str:
     return zone.rsplit("/", 1)[-1].replace("_", " ")
 
 
+def instant_in(at: dt.datetime, zone: str) -> str:
+    """An instant on the clock of `zone`, which is named: "Fri 27 Nov 2026, 18:04 (New York)"."""
+    return f"{instant(at, zone)} ({zone_name(zone)})"
+
+
+def deadline(at: dt.datetime, zone: str, business: str) -> str:
+    """A deadline for somebody in `zone`, and on the clock of the business where that differs, as mails write it.
+
+    >>> at = dt.datetime(2026, 11, 27, 23, 0, tzinfo=dt.UTC)
+    >>> deadline(at, "Europe/Berlin", "America/New_York")
+    'Sat 28 Nov 2026, 00:00 (Berlin), which is Fri 27 Nov 2026, 18:00 (New York)'
+    >>> deadline(at, "UTC", "UTC")
+    'Fri 27 Nov 2026, 23:00 (UTC)'
+    """
+    own, theirs = ZoneInfo(zone), ZoneInfo(business)
+    if at.astimezone(own).utcoffset() == at.astimezone(theirs).utcoffset():
+        return instant_in(at, business)
+    return f"{instant_in(at, zone)}, which is {instant_in(at, business)}"
+
+
 def remaining(seconds: float) -> str:
     """What is left until a deadline, in the words of static/js/countdown.js.
 

@@ -1,18 +1,16 @@
 """Mail of accounts: the one-use links. Sent at once, by Django's mail backend."""
 
 import smtplib
-from email.utils import formataddr
 from typing import Any
 
 import structlog
 from django.core.mail import EmailMultiAlternatives
-from django.core.mail.backends.smtp import EmailBackend
 from django.template.loader import render_to_string
 
-from sop_portal import conf
 from sop_portal.accounts.models import User
 from sop_portal.accounts.tokens import password_link
 from sop_portal.mail import kinds
+from sop_portal.mail.wire import sender
 
 kinds.declare(
     kinds.Kind(
@@ -29,20 +27,6 @@ kinds.declare(
 )
 
 log = structlog.get_logger(__name__)
-
-
-class ConfiguredSmtpBackend(EmailBackend):
-    """SMTP to the host and port of the portal's settings; user and password come from the environment."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs["host"] = kwargs.get("host") or conf.get("smtp_host")
-        kwargs["port"] = kwargs.get("port") or conf.get("smtp_port")
-        super().__init__(**kwargs)
-
-
-def sender() -> str:
-    """The From line, of the portal's settings."""
-    return formataddr((conf.get("from_name"), conf.get("from_email")))
 
 
 def send(kind: str, user: User, context: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ class MailConfig(AppConfig):
 
     def ready(self) -> None:
         from audit.tracking import exempt
+        from sop_portal.mail import receivers  # noqa: F401
 
         exempt(self.get_model("OutboxMail"), why="tells what the trail holds already; sending again is recorded")
         exempt(self.get_model("Notification"), why="tells what the trail holds already")

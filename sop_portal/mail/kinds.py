@@ -3,6 +3,7 @@
 A kind named `x` has three of them: `x_subject.txt`, `x.txt` and `x.html`.
 """
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +28,8 @@ class Kind:
     colour: a key of `COLOURS`; a letter may bring another one as `colour` of its context. help: when it is sent, for
     admins. sample: the context of the preview. account: mail about somebody's account, which goes whatever the setting
     says and is written when it is sent, so that no one-use link is ever stored. complete: what is added then.
-    notice: whether it makes a notice in the portal as well.
+    notice: whether it makes a notice in the portal as well. lifetime: how long it is of use; a mail that could not be
+    delivered by then is given up.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Kind:
     account: bool = False
     complete: Completion | None = None
     notice: bool = True
+    lifetime: dt.timedelta = dt.timedelta(days=4)
 
 
 KINDS: dict[str, Kind] = {}

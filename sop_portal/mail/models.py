@@ -38,6 +38,8 @@ class OutboxMail(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField("queued")
     next_attempt_at = models.DateTimeField("next attempt")
+    # Later than this it is of no use to anybody.
+    give_up_at = models.DateTimeField("given up")
     sent_at = models.DateTimeField("sent", null=True, blank=True)
     # Who is sending it, and until when nobody else takes it up.
     lease = models.UUIDField(null=True, blank=True, editable=False)

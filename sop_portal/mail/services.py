@@ -117,11 +117,22 @@ def _mail(kind: kinds.Kind, letter: Letter, now: Any, is_off: bool) -> OutboxMai
         ],
         created_at=now,
         next_attempt_at=now,
+        give_up_at=now + kind.lifetime,
     )
     if kind.account:
+        # Written when it is sent, by `written`.
         mail.subject = rendering.subject(kind, letter.user, letter.context)
         mail.context = dict(letter.context)
     else:
         written = rendering.render(kind, letter.user, letter.context)
         mail.subject, mail.text, mail.html = written.subject, written.text, written.html
     return mail
+
+
+def written(mail: OutboxMail) -> rendering.Rendered:
+    """The words of a mail: stored, or for account mail made now, with a link that is stored nowhere."""
+    kind = kinds.KINDS.get(mail.kind)
+    if kind is None or not kind.account:
+        return rendering.Rendered(mail.subject, mail.text, mail.html)
+    more = kind.complete(mail.user, mail.context) if kind.complete else {}
+    return rendering.render(kind, mail.user, {**mail.context, **more})

@@ -17,6 +17,7 @@ from audit.context import acting
 from sop_portal.accounts import mail, services
 from sop_portal.accounts.models import User
 from sop_portal.accounts.tokens import password_link
+from sop_portal.mail.backends import ConfiguredSmtpBackend
 from tests.accounts.helpers import choose_password, is_signed_in, link_in, sign_in
 from tests.factories import PASSWORD, make_user
 
@@ -186,7 +187,7 @@ class TestCreateAdmin:
 class TestMail:
     def test_goes_to_the_server_of_the_settings(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sop_portal.conf.get", {"smtp_host": "mail.example.com", "smtp_port": 2525}.__getitem__)
-        backend = mail.ConfiguredSmtpBackend()
+        backend = ConfiguredSmtpBackend()
         assert (backend.host, backend.port) == ("mail.example.com", 2525)
 
     def test_welcome_in_text_and_html(self) -> None:
