@@ -293,17 +293,6 @@ def test_a_sender_name_can_never_start_a_header(server: smtp.Server, monkeypatch
     assert after(mail).state == "failed" and server.behaviour.taken == []
 
 
-def test_one_run_at_a_time(server: smtp.Server) -> None:
-    from tests.conftest import owner_connection
-
-    mail = one()
-    with owner_connection() as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [tasks._SENDER])
-        assert tasks.send_outbox() == {}
-    assert tasks.send_outbox() == {"sent": 1}
-    assert after(mail).state == "sent"
-
-
 def test_locally_mails_become_files(settings: Any, tmp_path: Path) -> None:
     settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = "sop_portal.mail.backends.MailFileBackend", tmp_path / "mail"
     for name in ("rosa", "ines"):
