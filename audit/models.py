@@ -1,4 +1,4 @@
-"""The trail: entries of what happened, and the blocks that will seal them. Both can only grow.
+"""The trail: entries of what happened, and the blocks that seal them. Both can only grow.
 
 The tables are made by hand in the first migration (partitions, triggers, rights), hence `managed = False`.
 """
@@ -10,7 +10,7 @@ from django.db import models
 
 from audit.querysets import TrackedQuerySet
 
-__all__ = ["Entry", "SealBlock", "TrackedQuerySet"]
+__all__ = ["Entry", "SealBlock", "SinkMark", "TrackedQuerySet"]
 
 
 class EntryQuerySet(models.QuerySet["Entry"]):
@@ -77,14 +77,28 @@ class Entry(models.Model):
 
 
 class SealBlock(models.Model):
-    """A block of entries chained to the one before it by its hash."""
+    """What was sealed together, chained to the block before it by its hash. Written by the database's functions only.
+
+    Entries of one month whose transactions have numbers from `from_xact` (with it) to `to_xact` (without it) and whose
+    ids lie above `after_id`, up to `until_id`; or, of the kind retention, that a month was dropped.
+    """
+
+    class Kind(models.TextChoices):
+        ENTRIES = "entries", "Entries"
+        RETENTION = "retention", "Dropped month"
 
     number = models.BigAutoField(primary_key=True)
+    kind = models.TextField(choices=Kind.choices)
     from_xact = models.BigIntegerField()
     to_xact = models.BigIntegerField()
+    after_id = models.BigIntegerField()
+    until_id = models.BigIntegerField()
+    month = models.DateField(null=True)
     entries = models.BigIntegerField()
     first_at = models.DateTimeField(null=True)
     last_at = models.DateTimeField(null=True)
+    last_id = models.BigIntegerField(help_text="The largest id sealed so far.")
+    root = models.TextField(help_text="Hash of the digests of the entries.")
     previous_hash = models.TextField()
     hash = models.TextField()
     sealed_at = models.DateTimeField()
@@ -97,3 +111,16 @@ class SealBlock(models.Model):
 
     def __str__(self) -> str:
         return f"Block {self.number}"
+
+
+class SinkMark(models.Model):
+    """The last block that a place outside the database was told of."""
+
+    sink = models.TextField(primary_key=True)
+    number = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.sink}: block {self.number}"

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from audit import partitions
+from audit import partitions, sealing
 from sop_portal.lib.jobs import scheduled
 
 
@@ -11,3 +11,11 @@ from sop_portal.lib.jobs import scheduled
 def ensure_partitions() -> int:
     """Make the audit trail's partitions of the coming months."""
     return partitions.ensure_partitions()
+
+
+@scheduled("seal_audit", minute="*")
+@shared_task(name="audit.tasks.seal_audit")
+def seal_audit() -> dict[str, int]:
+    """Seal what the audit trail has gained, so that a later change of it is found."""
+    sealed = sealing.seal()
+    return {"blocks": sealed.blocks, "entries": sealed.entries}

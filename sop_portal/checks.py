@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import django
 from django.conf import settings as portal_settings
-from django.core.checks import Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -204,9 +204,31 @@ def folders(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
         yield f"UPLOAD_DIR {folder} has less than 1 GB free. Make room."
 
 
+def sealing(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
+    """AUDIT_SEAL_SINK as written; that there is none is told in `advice`."""
+    sink = settings.AUDIT_SEAL_SINK
+    if sink in ("", "syslog"):
+        return
+    path = Path(sink)
+    if not path.is_absolute():
+        yield f"AUDIT_SEAL_SINK is '{sink}'; it must be an absolute path, or syslog."
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        yield f"AUDIT_SEAL_SINK {sink} cannot be written by this process."
+
+
 RULES: tuple[Rule, ...] = (
-    environment, secrets, limiters, addresses, https, sessions, database_address, broker, mail, folders,
+    environment, secrets, limiters, addresses, https, sessions, database_address, broker, mail, folders, sealing,
 )  # fmt: skip
+
+
+def advice(settings: Any = portal_settings) -> list[str]:
+    """What is not wrong but leaves a production weaker than it could be, one sentence each."""
+    if _is_local(settings) or settings.AUDIT_SEAL_SINK:
+        return []
+    return [
+        "AUDIT_SEAL_SINK is missing: whoever owns the database could write the whole audit trail anew unnoticed. "
+        "Set it to a file on other storage, or to syslog."
+    ]
 
 
 def insecure_settings(
@@ -256,6 +278,8 @@ def stop_if_insecure(*, database: bool = True) -> None:
         sentences = insecure_database()
     if sentences:
         _refuse(sentences)
+    for sentence in advice():
+        sys.stderr.write(f"Warning: {sentence}\n")
 
 
 def stop_if_unreadable() -> None:
@@ -273,6 +297,7 @@ def _refuse(sentences: list[str]) -> NoReturn:
 
 
 @register(Tags.security, deploy=True)
-def report(app_configs: Any = None, **kwargs: Any) -> list[Error]:
+def report(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """The same sentences for `manage.py check --deploy`."""
-    return [Error(sentence, id=f"sop_portal.E{n:03}") for n, sentence in enumerate(insecure_settings(), start=1)]
+    errors = [Error(sentence, id=f"sop_portal.E{n:03}") for n, sentence in enumerate(insecure_settings(), start=1)]
+    return errors + [Warning(sentence, id=f"sop_portal.W{n:03}") for n, sentence in enumerate(advice(), start=1)]

@@ -53,6 +53,7 @@ def production(tmp_path: Path, **changes: Any) -> SimpleNamespace:
         "EMAIL_USE_TLS": True,
         "UPLOAD_DIR": uploads,
         "STATIC_ROOT": tmp_path / "static",
+        "AUDIT_SEAL_SINK": "syslog",
     }
     return SimpleNamespace(**values | changes)
 
@@ -124,6 +125,8 @@ INSECURE = [
     ({"EMAIL_BACKEND": "sop_portal.mail.backends.MailFileBackend"}, "writes files", False),
     ({"EMAIL_USE_TLS": False}, "SMTP_TLS", False),
     ({"UPLOAD_DIR": "relative/uploads"}, "absolute", True),
+    ({"AUDIT_SEAL_SINK": "hashes.log"}, "absolute", True),
+    ({"AUDIT_SEAL_SINK": "/nowhere/at/all/hashes.log"}, "cannot be written", True),
 ]  # fmt: skip
 ENVIRON = {"DATABASE_URL": "postgresql://same"}
 
@@ -178,6 +181,22 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**6))
     (sentence,) = checks.insecure_settings(production(tmp_path), ENVIRON)
     assert "less than 1 GB" in sentence
+
+
+def test_a_production_without_a_sink_of_hashes_is_warned(tmp_path: Path) -> None:
+    (sentence,) = checks.advice(production(tmp_path, AUDIT_SEAL_SINK=""))
+    assert sentence.startswith("AUDIT_SEAL_SINK is missing")
+    assert checks.advice(production(tmp_path)) == []
+    assert checks.advice(production(tmp_path, **LOCAL, AUDIT_SEAL_SINK="")) == []
+
+
+def test_the_warning_is_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checks, "insecure_settings", list)
+    monkeypatch.setattr(checks, "advice", lambda: ["Something is missing."])
+    checks.stop_if_insecure(database=False)
+    assert capsys.readouterr().err == "Warning: Something is missing.\n"
 
 
 @pytest.mark.django_db

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from audit.models import Entry, SealBlock
+from audit.models import Entry
 from audit.partitions import ensure_partitions
 from audit.services import Event, record
 from tests.conftest import owner_connection
@@ -117,14 +117,6 @@ def test_what_is_rolled_back_was_never_there():
         make_entry()
         raise ValueError("stop")
     assert not Entry.objects.filter(entity_type="thing").exists()
-
-
-def test_seal_blocks_cannot_be_changed_by_the_serving_role():
-    execute("INSERT INTO audit_sealblock (from_xact, to_xact, entries, previous_hash, hash) VALUES (1, 2, 0, '', 'h')")
-    for statement in ("UPDATE audit_sealblock SET hash = 'x'", "DELETE FROM audit_sealblock"):
-        with pytest.raises(DatabaseError):
-            execute(statement)
-    assert SealBlock.objects.get().hash == "h"
 
 
 def test_the_next_three_months_have_their_partitions():
