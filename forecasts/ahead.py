@@ -6,7 +6,7 @@ from django.db import connection
 
 from cycles.models import Cycle
 from forecasts.models import Line
-from forecasts.plan import PLAN_CELLS, plan_parameters
+from forecasts.plan import PLAN_CELLS
 from masterdata.ahead import Plan, PlanMonth
 
 _MONTHS = f"""
@@ -55,6 +55,6 @@ def _months(user: Any, cycle: Cycle, customer: Any, product: Any) -> tuple[list[
         lines = lines.filter(product=product)
     keys = list(lines.order_by().values_list("pk", flat=True))
     with connection.cursor() as cursor:
-        cursor.execute(_MONTHS, {"lines": keys, **plan_parameters(cycle)})
+        cursor.execute(_MONTHS, {"lines": keys})
         sums = cursor.fetchall()
     return keys, [PlanMonth(period, *values) for period, values in zip(cycle.periods, sums, strict=False)]

@@ -10,7 +10,7 @@ from django.db.models.lookups import GreaterThan
 from django.http import QueryDict
 
 from cycles.models import Cycle
-from forecasts.figures import HANDED_IN, NextMoney, NextQuantity, ready
+from forecasts.figures import HANDED_IN, plan_money, plan_quantity, ready
 from forecasts.models import Line
 from forecasts.progress import CAME_BACK
 from masterdata.models import Customer
@@ -31,6 +31,7 @@ class CustomerShare:
     ready: int = 0
     submitted: int = 0
     sent_back: int = 0
+    missed: int = 0
     money: Decimal = Decimal(0)
     parts: list[Part] = field(default_factory=list)
 
@@ -108,14 +109,15 @@ _COUNTS = {
     "ready": Count("pk", filter=_LIVE & ready()),
     "submitted": Count("pk", filter=_LIVE & Q(status__in=HANDED_IN)),
     "sent_back": Count("pk", filter=CAME_BACK),
-    "money": Sum(NextMoney(), filter=_LIVE, default=Decimal(0)),
+    "missed": Count("pk", filter=Q(status=Line.Status.MISSED)),
+    "money": Sum(plan_money(), filter=_LIVE, default=Decimal(0)),
 }
 # A Part per unit of measure.
 _SUMS = {
-    "planned": Sum(NextQuantity(), filter=_LIVE, default=Decimal(0)),
-    "weight": Sum(NextQuantity() * F("product__weight"), filter=_LIVE),
+    "planned": Sum(plan_quantity(), filter=_LIVE, default=Decimal(0)),
+    "weight": Sum(plan_quantity() * F("product__weight"), filter=_LIVE),
     "weightless": ArrayAgg(
-        "product__description", filter=_LIVE & Q(product__weight=None) & Q(GreaterThan(NextQuantity(), 0)),
+        "product__description", filter=_LIVE & Q(product__weight=None) & Q(GreaterThan(plan_quantity(), 0)),
         distinct=True, default=Value([]),
     ),
 }  # fmt: skip

@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from cycles.models import Cycle
 from cycles.standing import Counts, Undecided
-from forecasts.figures import Complete, NextMoney, ready
+from forecasts.figures import Complete, NextMoney, plan_money, ready
 from forecasts.models import Line, Snapshot
 from forecasts.services.writing import line_label
 from masterdata.models import Customer
@@ -91,7 +91,7 @@ class Money:
 
 def money(lines: Any) -> Money:
     """What some live lines add up to, in one query."""
-    sums = lines.live().order_by().annotate(now=NextMoney(), prefill=prefill(NextMoney())).aggregate(
+    sums = lines.live().order_by().annotate(now=plan_money(), prefill=prefill(NextMoney())).aggregate(
         now_sum=Sum("now"), prefill_sum=Sum("prefill")
     )  # fmt: skip
     return Money(sums["now_sum"] or Decimal(0), sums["prefill_sum"] or Decimal(0))

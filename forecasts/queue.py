@@ -15,7 +15,7 @@ from django.db.models import CharField, Count, F, Func, Max, Min, Q, Sum, Value
 from django.db.models.functions import Abs, Cast, Coalesce, Concat, NullIf
 
 from cycles.models import MANDATORY, Cycle
-from forecasts.figures import NextMoney, NextQuantity
+from forecasts.figures import NextMoney, NextQuantity, plan_money, plan_quantity
 from forecasts.models import GIVEN, Line, Snapshot
 from forecasts.progress import prefill
 from forecasts.services.moves import LineRef
@@ -109,11 +109,12 @@ def _order(sort: str) -> list[Any]:
 
 
 def with_money(found: Any) -> Any:
-    """Lines with what they sum to over the mandatory months, now and in their prefill."""
+    """Lines with what the plan makes of them over the mandatory months, what they hold, and what they started with."""
     return found.annotate(
         customer_label=Coalesce(NullIf("customer__short_name", Value("")), "customer__name"),
-        next12=NextQuantity(),
-        money=NextMoney(),
+        next12=plan_quantity(),
+        saved12=NextQuantity(),
+        money=plan_money(),
         prefill12=prefill(NextQuantity()),
         prefill_money=prefill(NextMoney()),
     ).annotate(quantity_change=F("next12") - F("prefill12"), money_change=F("money") - F("prefill_money"))

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from cycles.models import HORIZON, MANDATORY, Cycle
 from forecasts.metrics import revenue
 from forecasts.models import Line
-from forecasts.plan import PLAN_CELLS, plan_parameters
+from forecasts.plan import PLAN_CELLS
 
 Numbers = list[Decimal | None]
 # Rows asked from the server at a time: few enough to stay small, many enough to be quick.
@@ -191,7 +191,8 @@ def count_dormant(cycle: Cycle, user: Any) -> int:
 
 def _query(template: str, cycle: Cycle, user: Any) -> tuple[str, dict[str, Any]]:
     """`template` over the plan of the lines in the scope of `user`."""
-    plan, params = _PLAN, {"cycle": cycle.pk, **plan_parameters(cycle)}
+    plan = _PLAN
+    params: dict[str, Any] = {"cycle": cycle.pk}
     if not user.has_perm("forecasts.view_all_lines"):
         # The scope has one home, the queryset; its positional parameters get names here.
         scope, values = (

@@ -12,7 +12,7 @@ from django.db.models import Count, F, Max
 from audit.services import record_query
 from cycles.models import Cycle, Participant
 from forecasts.models import MAX_QUANTITY, NONE, Line, PriceSource, Snapshot
-from forecasts.plan import PLAN_CELLS, plan_parameters
+from forecasts.plan import FINAL_CELLS, PLAN_CELLS
 from forecasts.services.writing import past_the_guard, snapshot_cycle
 from masterdata.models import Actual, CustomerSuccession, ProductSuccession
 from masterdata.prices import ORIGIN_OF_MONTHS, PRICE_JOINS, PRICE_OF_MONTHS, PRICE_TABLES
@@ -24,17 +24,6 @@ _DERIVED = "".join(source.value for source in PriceSource if source not in _CARR
 
 # Months of actuals that tell a live line from a dormant one.
 LOOK_BACK = 12
-
-# Which values of an earlier line count: its final snapshot, else its own cells when they were submitted or approved, else
-# its prefill. Joined to `line` and `earlier`, which tells the status of its cycle.
-_COUNTED = """
-      LEFT JOIN LATERAL (
-            SELECT quantity, unit_price, price_source FROM forecasts_snapshot
-             WHERE line_id = line.id
-               AND event = CASE WHEN earlier.cycle_status = 'archived' THEN 'final' ELSE 'open' END
-             ORDER BY id DESC LIMIT 1
-           ) AS snap ON earlier.cycle_status = 'archived' OR line.status NOT IN ('submitted', 'approved')
-"""
 
 # For which pair the history of `line` counts. Those who were replaced are few and come as arrays: a view over chains would
 # leave the planner guessing.
@@ -74,8 +63,8 @@ sold AS MATERIALIZED (
 _SEED = f"""
 WITH {HEIR_TABLES}, earlier AS MATERIALIZED (
     SELECT DISTINCT ON (counts.customer_id, counts.product_id)
-           line.id, counts.customer_id, counts.product_id, cycle.id AS cycle_id, cycle.status AS cycle_status,
-           cycle.first_period, product_heir.heir_id IS NULL AS same_product
+           line.id, counts.customer_id, counts.product_id, cycle.id AS cycle_id, cycle.first_period,
+           product_heir.heir_id IS NULL AS same_product
       FROM forecasts_line AS line
       JOIN cycles_cycle AS cycle ON cycle.id = line.cycle_id
       {HEIRS}
@@ -90,8 +79,8 @@ WITH {HEIR_TABLES}, earlier AS MATERIALIZED (
               {HEIRS}
               JOIN earlier ON earlier.customer_id = counts.customer_id AND earlier.product_id = counts.product_id
                           AND earlier.cycle_id = line.cycle_id AND earlier.id <> line.id
-              {_COUNTED}
-             CROSS JOIN LATERAL unnest(coalesce(snap.quantity, line.quantity)) WITH ORDINALITY AS cell(q, n)
+              {PLAN_CELLS}
+             CROSS JOIN LATERAL unnest(plan.quantity) WITH ORDINALITY AS cell(q, n)
              WHERE line.customer_id = ANY(%(customers)s) OR line.product_id = ANY(%(products)s)
              GROUP BY earlier.customer_id, earlier.product_id, cell.n
            ) AS summed
@@ -100,19 +89,19 @@ WITH {HEIR_TABLES}, earlier AS MATERIALIZED (
     SELECT earlier.customer_id, earlier.product_id, line.risk_class, line.risk_is_default,
            (extract(year FROM age(%(first)s::date, earlier.first_period)) * 12
             + extract(month FROM age(%(first)s::date, earlier.first_period)))::int AS moved,
-           CASE WHEN beside.quantity IS NULL THEN coalesce(snap.quantity, line.quantity)
+           CASE WHEN beside.quantity IS NULL THEN plan.quantity
                 ELSE (SELECT array_agg(CASE WHEN own IS NULL THEN more
                                             ELSE least(own + coalesce(more, 0), {MAX_QUANTITY}) END ORDER BY n)
-                        FROM unnest(coalesce(snap.quantity, line.quantity), beside.quantity)
+                        FROM unnest(plan.quantity, beside.quantity)
                              WITH ORDINALITY AS cell(own, more, n))
            END AS quantity,
-           coalesce(snap.unit_price, line.unit_price) AS unit_price,
+           plan.unit_price AS unit_price,
            -- A price somebody gave for another product is none for this one.
-           CASE WHEN earlier.same_product THEN coalesce(snap.price_source, line.price_source)
+           CASE WHEN earlier.same_product THEN plan.price_source
                 ELSE repeat('-', 16) END AS price_source
       FROM earlier
       JOIN forecasts_line AS line ON line.id = earlier.id
-      {_COUNTED}
+      {PLAN_CELLS}
       LEFT JOIN beside ON beside.customer_id = earlier.customer_id AND beside.product_id = earlier.product_id
 ), entry AS MATERIALIZED (
     SELECT entry.id, entry.customer_id, entry.product_id, customer.sales_rep_id, customer.default_risk_class,
@@ -292,6 +281,6 @@ def publish_lines(cycle: Cycle, *, by: Any, now: dt.datetime, details: dict[str,
             "unit_price, price_source, owner_id, actor_id, comment, at) "
             "SELECT line.id, 'final', line.status, line.live, line.risk_class, plan.quantity, plan.quantity_source, "
             "plan.unit_price, plan.price_source, line.owner_id, %(by)s, '', %(now)s "
-            f"FROM forecasts_line AS line {PLAN_CELLS} WHERE line.cycle_id = %(cycle)s",
-            {"by": by.pk, "now": now, "cycle": cycle.pk, **plan_parameters(cycle)},
+            f"FROM forecasts_line AS line {FINAL_CELLS} WHERE line.cycle_id = %(cycle)s",
+            {"by": by.pk, "now": now, "cycle": cycle.pk},
         )

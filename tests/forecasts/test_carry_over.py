@@ -25,6 +25,8 @@ LETTERS = "-cbeual"
 PRICE_LETTERS = "-mpceual"
 # What a person or another system gave, or what was carried from them.
 GIVEN = "euac"
+# What a live line of a closed cycle may be.
+STATUSES = ["submitted", "approved", "missed", "missed"]
 
 
 @dataclass
@@ -62,16 +64,16 @@ def history(dice: random.Random, entries: list[MatrixEntry]) -> None:
         cycle = Cycle.objects.create(
             kind=kind, status=status, first_period=periods.shift(FIRST, months),
             closes_at=FAR if kind == "normal" else None, name=f"{kind} {months}",
+            settings={"missing_forecast_policy": dice.choice(["carry_over", "last_saved", "zero"])},
         )  # fmt: skip
         chosen = [entry for entry in entries if dice.random() < 0.5]
         lines = Line.objects.untracked().bulk_create(
             Line(
                 cycle=cycle, customer=entry.customer, product=entry.product, owner=entry.customer.sales_rep,
-                status="submitted" if kind == "legacy" else dice.choice(["submitted", "approved", "missed", "draft"]),
-                live=dice.random() < 0.8, risk_class=dice.randint(0, 3), risk_is_default=dice.random() < 0.5,
-                **cells(dice),
+                status="submitted" if kind == "legacy" else dice.choice(STATUSES) if live else "draft",
+                live=live, risk_class=dice.randint(0, 3), risk_is_default=dice.random() < 0.5, **cells(dice),
             )
-            for entry in chosen
+            for entry, live in ((entry, kind == "legacy" or dice.random() < 0.8) for entry in chosen)
         )  # fmt: skip
         events = {"archived": ["open", "close", "final"], "closed": ["open", "close"]}[status]
         Snapshot.objects.bulk_create(
@@ -143,11 +145,14 @@ class Past:
 
 
 def values_of(line: Line) -> Line | Snapshot:
-    """Where the values of an earlier line stand."""
+    """Where the values of an earlier line stand: as its plan counts them."""
     if line.cycle.status == "archived":
         return line.snapshots.get(event="final")
-    if line.status not in ("submitted", "approved"):
+    policy = line.cycle.settings["missing_forecast_policy"]
+    if line.status == "missed" and policy == "carry_over":
         return line.snapshots.get(event="open")
+    if not line.live or (line.status == "missed" and policy == "zero"):
+        line.quantity = [Decimal(0)] * 16
     return line
 
 

@@ -89,11 +89,7 @@ class ModelCycle:
 
 def carried(cycle: ModelCycle, number: int, moved: int) -> list[Decimal | None]:
     """The prefill that the newest earlier cycle gives, shifted by `moved` months."""
-    line = cycle.lines[number]
-    if cycle.status == "archived":
-        source = cycle.final[number]
-    else:
-        source = line.quantity if line.status in (SUBMITTED, APPROVED) else line.prefill
+    source = cycle.final[number] if cycle.status == "archived" else cycle.lines[number].plan
     return [*source[moved:], *[None] * moved]
 
 
