@@ -17,7 +17,7 @@ from django.db.models import Count, Q
 from cycles import standing
 from cycles.models import MANDATORY, Cycle, Participant
 from forecasts.models import Line, QuantitySource, Snapshot
-from forecasts.plan import PLAN_CELLS, plan_parameters
+from forecasts.plan import PLAN_CELLS
 from forecasts.progress import COUNTS
 from masterdata.models import Customer, Product
 from sop_portal.lib.clock import portal_now
@@ -285,11 +285,7 @@ def _plans(wanted: Wanted, people: Sequence[Participant]) -> dict[int, Plan]:
         # The column is one of the three words above, never input.
         cursor.execute(
             _PLANS.format(column=_COLUMN[wanted.tab]),
-            {
-                "cycle": wanted.cycle.pk,
-                "reps": [one.rep_id for one in people],
-                **plan_parameters(wanted.cycle),
-            },
+            {"cycle": wanted.cycle.pk, "reps": [one.rep_id for one in people]},
         )
         return {key: Plan(*sums) for key, *sums in cursor.fetchall()}
 
