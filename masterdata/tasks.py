@@ -1,9 +1,11 @@
 """Jobs of master data."""
 
+import datetime as dt
+
 from celery import shared_task
 
-from masterdata.imports import worker
-from sop_portal.lib.jobs import scheduled
+from masterdata.imports import ageing, worker
+from sop_portal.lib.jobs import cleaner, sweeper
 
 
 @shared_task(name="masterdata.tasks.work_on_import")
@@ -12,8 +14,11 @@ def work_on_import(run_id: int) -> str:
     return worker.work(run_id)
 
 
-@scheduled("sweep_imports", minute="*/5")
-@shared_task(name="masterdata.tasks.sweep_imports")
-def sweep_imports() -> int:
-    """Take up imports that nobody works on, and forget files that belong to none."""
-    return worker.sweep()
+sweeper("imports")(worker.sweep)
+cleaner("imports")(ageing.forget_ended)
+
+
+@cleaner("stray_uploads")
+def stray_uploads(before: dt.datetime, dry_run: bool) -> int:
+    """Delete kept files that no import knows; a day after they came nobody can need them."""
+    return ageing.forget_strays(dry_run)

@@ -25,7 +25,8 @@ class PortalTask(Task):
         with acting("system", source="job"):
             if job is None:
                 return work()
-            return recording.run(job, recording.asked_by(self.request.headers), work)
+            run = recording.run(job, recording.asked_by(self.request.headers), work)
+            return run.counts
 
 
 app = Celery("sop_portal", task_cls=PortalTask)

@@ -193,6 +193,7 @@ def folders(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
         return
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, exist_ok=True)
     except OSError as problem:
         yield f"UPLOAD_DIR {folder} cannot be made: {problem.strerror}."
         return

@@ -3,13 +3,11 @@
 Both write from inside their own loop, not from a thread beside it, so a hanging process falls silent too.
 """
 
-import datetime as dt
 import time
 from typing import Any
 
 import redis
 import structlog
-from celery.schedules import crontab
 from django.core.cache import cache
 from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
@@ -17,6 +15,7 @@ from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from audit.context import SYSTEM, acting
 from sop_portal import checks
+from sop_portal.jobs.times import next_due
 
 # Seconds between two signs, and how long one counts.
 EVERY = 15.0
@@ -36,15 +35,6 @@ def beat(part: str) -> None:
 def lives(part: str) -> bool:
     """Whether `part` gave a sign lately. Raises what the cache raises when it is away."""
     return cache.get(f"heartbeat:{part}") is not None
-
-
-def due_time(entry: ModelEntry) -> dt.datetime | None:
-    """The first time of the entry's crontab after it ran last; None for a schedule of another kind."""
-    if not isinstance(entry.schedule, crontab):
-        return None
-    start, ahead, _ = entry.schedule.remaining_delta(entry.last_run_at, tz=entry.schedule.tz)
-    due: dt.datetime = start + ahead
-    return due.astimezone(dt.UTC)
 
 
 class Scheduler(DatabaseScheduler):
@@ -71,7 +61,7 @@ class Scheduler(DatabaseScheduler):
 
     def apply_async(self, entry: ModelEntry, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
         """Send the task, and with it the time that it is due: two beats tell the same one."""
-        due = due_time(entry)
+        due = next_due(entry.schedule, entry.last_run_at)
         entry = self.reserve(entry) if advance else entry
         if due is not None:
             entry.options["headers"] = {**entry.options["headers"], "due": due.isoformat()}

@@ -271,6 +271,7 @@ AUDIT_SEAL_SINK = env("AUDIT_SEAL_SINK", "")
 # field a cell. What other pages take is in `middleware.BodyLimitMiddleware`.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+FILE_UPLOAD_TEMP_DIR = UPLOAD_DIR / "tmp"
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_PERMISSIONS = 0o600
 

@@ -13,12 +13,13 @@ from django.db import connection, connections
 from psycopg import sql
 
 from audit.context import UNATTRIBUTED, Context, current
+from sop_portal.lib import temporary
 
 # Tables whose rows come from migrations; the rest is emptied after a test with real commits.
 SEEDED = {
     "django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions",
     "django_celery_beat_crontabschedule", "django_celery_beat_intervalschedule", "django_celery_beat_periodictask",
-    "django_celery_beat_periodictasks",
+    "django_celery_beat_periodictasks", "jobs_declaredschedule",
 }  # fmt: skip
 
 # The portal's clock, movable in tests only: `SET sop.now`.
@@ -131,6 +132,12 @@ def fresh_settings() -> Iterator[None]:
 def own_counters(settings: Any) -> None:
     """Rate limits count in the shared cache; a test must not use up the limits of the next one."""
     settings.RATELIMIT_CACHE_PREFIX = f"test:{os.urandom(8).hex()}:"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def folder_of_temporary_files() -> None:
+    """As every process makes it when it starts."""
+    temporary.folder()
 
 
 @pytest.fixture(autouse=True, scope="session")

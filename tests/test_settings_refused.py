@@ -52,6 +52,7 @@ def production(tmp_path: Path, **changes: Any) -> SimpleNamespace:
         "EMAIL_BACKEND": "sop_portal.mail.backends.ConfiguredSmtpBackend",
         "EMAIL_USE_TLS": True,
         "UPLOAD_DIR": uploads,
+        "FILE_UPLOAD_TEMP_DIR": uploads / "tmp",
         "STATIC_ROOT": tmp_path / "static",
         "AUDIT_SEAL_SINK": "syslog",
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from forecasts.excel.legacy_model import LegacyBook
 from forecasts.excel.legacy_sheets import parse_book
 from masterdata.imports.files import UNPACKED, label_of, largest
+from sop_portal.lib import temporary
 from sop_portal.lib.archives import is_zip, unpack
 from sop_portal.lib.errors import DomainError, Refused
 from sop_portal.lib.workbook import Limits, read_workbook
@@ -49,7 +50,7 @@ def sources(files: Sequence[tuple[str, Path]], most: int | None = MOST_FILES) ->
 
     An archive that cannot be unpacked is a source that is refused. Raises Refused beyond `most` workbooks.
     """
-    with tempfile.TemporaryDirectory(prefix="workbooks-") as folder:
+    with tempfile.TemporaryDirectory(prefix="workbooks-", dir=temporary.folder()) as folder:
         found: list[Source] = []
         for number, (name, path) in enumerate(files):
             inside = Path(folder) / str(number)

@@ -21,6 +21,7 @@ from masterdata.imports.files import forget_file, stored_path
 from masterdata.imports.progress import Watch
 from masterdata.models import ImportRun
 from sop_portal.accounts.models import User
+from sop_portal.lib import temporary
 from sop_portal.lib.archives import unbundle
 from sop_portal.lib.clock import portal_now
 from sop_portal.lib.errors import DomainError
@@ -113,7 +114,7 @@ def _uploads(run: ImportRun) -> Iterator[list[tuple[str, Path]]]:
     if not run.options.get("several"):
         yield [(run.file_name, stored_path(run))]
         return
-    with tempfile.TemporaryDirectory(prefix="uploads-") as folder:
+    with tempfile.TemporaryDirectory(prefix="uploads-", dir=temporary.folder()) as folder:
         yield unbundle(stored_path(run), Path(folder))
 
 

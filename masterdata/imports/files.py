@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -61,19 +60,6 @@ def forget_file(name: str) -> None:
     """Delete a kept file; one that is gone already is no fault."""
     if name:
         (settings.UPLOAD_DIR / name).unlink(missing_ok=True)
-
-
-def forget_strays() -> int:
-    """Delete kept files that no run knows, a day after they came: whoever kept them did not live to say so."""
-    if not settings.UPLOAD_DIR.is_dir():
-        return 0
-    before = time.time() - 24 * 3600
-    old = [path for path in settings.UPLOAD_DIR.glob(f"*{ENDING}") if path.stat().st_mtime < before]
-    known = set(ImportRun.objects.filter(stored_as__in=[path.name for path in old]).values_list("stored_as", flat=True))
-    strays = [path for path in old if path.name not in known]
-    for path in strays:
-        path.unlink(missing_ok=True)
-    return len(strays)
 
 
 def label_of(file_name: str) -> str:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import connection
+
+from sop_portal.lib.leases import held, lease
 
 # Advisory locks (class, run id): somebody works on this run.
 WORK_LOCK_CLASS = 5_022
@@ -60,9 +61,8 @@ class LiveWatch(Watch):
 @contextmanager
 def watching(run_id: int) -> Iterator[LiveWatch | None]:
     """Work on a run alone and be seen doing so; None when somebody else works on it."""
-    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as line:
-        got: Any = line.execute("SELECT pg_try_advisory_lock(%s, %s)", [WORK_LOCK_CLASS, run_id]).fetchone()
-        if not got[0]:
+    with lease(WORK_LOCK_CLASS, run_id) as line:
+        if line is None:
             yield None
             return
         line.execute(
@@ -76,11 +76,4 @@ def watching(run_id: int) -> Iterator[LiveWatch | None]:
 
 def worked_on(run_ids: Collection[int]) -> set[int]:
     """Those of the runs that somebody works on now."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = ANY(%s) "
-            "AND objsubid = 2 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = "
-            "current_database())",
-            [WORK_LOCK_CLASS, list(run_ids)],
-        )
-        return {row[0] for row in cursor.fetchall()}
+    return held(WORK_LOCK_CLASS, run_ids)

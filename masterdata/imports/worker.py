@@ -7,7 +7,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, transaction
 
 from audit.context import acting
-from masterdata.imports import doing, files
+from masterdata.imports import doing
 from masterdata.imports.doing import Overtaken
 from masterdata.imports.keeping import State, move, save
 from masterdata.imports.progress import Cancelled, LiveWatch, watching, worked_on
@@ -42,9 +42,8 @@ def work(run_id: int) -> str:
 
 
 def sweep() -> int:
-    """Offer the worker the runs that nobody works on; forget files that no run knows. Returns how many were offered."""
+    """Offer the worker the runs that nobody works on. Returns how many were offered."""
     busy = list(ImportRun.objects.filter(state__in=ImportRun.BUSY).only("pk", "state"))
-    files.forget_strays()
     return sum(look_after(run) for run in busy)
 
 

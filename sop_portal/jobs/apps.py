@@ -26,6 +26,7 @@ class JobsConfig(AppConfig):
         exempt(beat.PeriodicTasks, why="tells beat that schedules changed")
         exempt(self.get_model("JobRun"), why="each run that tells something is an entry of its own")
         exempt(self.get_model("DeclaredSchedule"), why="a copy of what was last written into the tracked schedules")
+        exempt(self.get_model("ClockWatch"), why="notes of the clock, which nobody changes")
         post_save.connect(receivers.zone_saved, sender=Setting, dispatch_uid="jobs.zone")
         post_delete.connect(receivers.zone_reset, sender=Setting, dispatch_uid="jobs.zone")
         post_migrate.connect(schedules.sync, sender=self, dispatch_uid="schedules")

@@ -80,6 +80,14 @@ class JobRun(models.Model):
         """Whether any of its numbers is above nothing."""
         return any(self.counts.values())
 
+    @property
+    def words(self) -> str:
+        """What came of it, as people read it."""
+        if self.error:
+            return self.error
+        told = [f"{count:,} {name.replace('_', ' ')}" for name, count in self.counts.items() if count]
+        return ", ".join(told) or ("nothing to do" if self.state == self.State.OK else "")
+
 
 class DeclaredSchedule(models.Model):
     """What the code last wrote as the schedule of a job: a row that still says so was changed by nobody."""
@@ -93,3 +101,18 @@ class DeclaredSchedule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ClockWatch(models.Model):
+    """One row: when the database's clock was last looked at, and whether it has jumped forward since."""
+
+    last_seen = models.DateTimeField()
+    jumped_from = models.DateTimeField(null=True)
+    jumped_to = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="clockwatch_one_row")]
+
+    def __str__(self) -> str:
+        return f"seen {self.last_seen:%Y-%m-%d %H:%M}"

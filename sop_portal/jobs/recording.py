@@ -31,6 +31,7 @@ LOCK_CLASS = 5_023
 # A tick may be told by a clock that is ahead of the database's; one from further ahead tells nothing.
 AHEAD = dt.timedelta(hours=1)
 BUSY = "Another run of this job was going on."
+WORKER_GONE = "The worker ended in the middle of it."
 REPEATED = "This time of the schedule was done already."
 
 
@@ -54,21 +55,20 @@ def asked_by(headers: Mapping[str, Any] | None) -> Asked:
     return Asked()
 
 
-def run(schedule: Schedule, asked: Asked, work: Callable[[], Any]) -> Any:
-    """Do the work of a job and record it as a run. Returns what the work returns, None when it is left out.
+def run(schedule: Schedule, asked: Asked, work: Callable[[], Any]) -> JobRun:
+    """Do the work of a job and record it as a run. Returns that; one that was taken up before is left as it is.
 
     Raises what the work raises, once that is recorded.
     """
     with lease(LOCK_CLASS, key_of(schedule.name)) as line:
         if line is None:
-            _leave_out(schedule, asked, BUSY)
-            return None
+            return _leave_out(schedule, asked, BUSY)
         if asked.due is not None and _is_done(schedule, asked.due):
-            _leave_out(schedule, asked, REPEATED)
-            return None
+            return _leave_out(schedule, asked, REPEATED)
         begun = _begin(schedule, asked)
-        if begun is None:
-            return None
+        if begun.state != State.RUNNING:
+            return begun
+        log.info("job begins", job=begun.job, run=begun.pk)
         try:
             with acting(SYSTEM, source="job", on_behalf_of=begun.person):
                 result = work()
@@ -76,7 +76,7 @@ def run(schedule: Schedule, asked: Asked, work: Callable[[], Any]) -> Any:
             end(begun, State.FAILED, error=_words(problem))
             raise
         end(begun, State.OK, counts=counted(result))
-        return result
+        return begun
 
 
 def end(run: JobRun, state: JobRun.State, *, counts: dict[str, int] | None = None, error: str = "") -> None:
@@ -131,45 +131,43 @@ def counted(result: Any) -> dict[str, int]:
     return {} if result is None else {"done": int(result)}
 
 
-def _begin(schedule: Schedule, asked: Asked) -> JobRun | None:
-    """The run as it begins; None when the one that was asked for has been taken up before."""
+def _begin(schedule: Schedule, asked: Asked) -> JobRun:
+    """The run as it begins, or as the one that was asked for has ended already."""
     now = portal_now()
     with transaction.atomic():
         for dead in JobRun.objects.select_for_update().filter(job=schedule.name, state=State.RUNNING):
-            end(dead, State.DIED, error="The worker ended in the middle of it.")
+            end(dead, State.DIED, error=WORKER_GONE)
         if asked.run_id is None:
             return JobRun.objects.create(
                 job=schedule.name, state=State.RUNNING, started_by=asked.by, due_at=asked.due, asked_at=now,
                 started_at=now,
             )  # fmt: skip
-        waiting = _waiting(asked.run_id)
-        if waiting is not None:
+        waiting = _asked_for(asked.run_id)
+        if waiting.state == State.QUEUED:
             waiting.state, waiting.started_at = State.RUNNING, now
             waiting.save(update_fields=["state", "started_at"])
         return waiting
 
 
-def _waiting(run_id: int) -> JobRun | None:
-    runs = JobRun.objects.select_for_update(of=("self",)).select_related("person")
-    return runs.filter(pk=run_id, state=State.QUEUED).first()
+def _asked_for(run_id: int) -> JobRun:
+    return JobRun.objects.select_for_update(of=("self",)).select_related("person").get(pk=run_id)
 
 
-def _leave_out(schedule: Schedule, asked: Asked, why: str) -> None:
+def _leave_out(schedule: Schedule, asked: Asked, why: str) -> JobRun:
     now = portal_now()
     with transaction.atomic():
         if asked.run_id is None:
-            run: JobRun | None = JobRun(
-                job=schedule.name, state=State.RUNNING, started_by=asked.by, due_at=asked.due, asked_at=now
-            )
+            run = JobRun(job=schedule.name, state=State.RUNNING, started_by=asked.by, due_at=asked.due, asked_at=now)
         else:
-            run = _waiting(asked.run_id)
-        if run is None:
-            return
+            run = _asked_for(asked.run_id)
+            if run.state != State.QUEUED:
+                return run
         before = run.state if run.pk else None
         run.state, run.error, run.ended_at = State.SKIPPED, why, now
         run.save()
         if is_news(run):
             tell(run, before)
+    return run
 
 
 def _is_done(schedule: Schedule, due: dt.datetime) -> bool:

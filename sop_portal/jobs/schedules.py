@@ -59,14 +59,17 @@ def write(time_zone: str) -> None:
 
 
 def declared(schedule: Schedule, time_zone: str) -> dict[str, str]:
-    """The words of the crontab that the code declares."""
+    """The words of the crontab that the code declares.
+
+    What runs every hour or more often does so in UTC: where clocks are set back, a crontab skips the repeated hour.
+    """
     return {
         "minute": schedule.minute,
         "hour": schedule.hour,
         "day_of_week": schedule.day_of_week,
         "day_of_month": "*",
         "month_of_year": "*",
-        "timezone": time_zone,
+        "timezone": "UTC" if schedule.hour == "*" else time_zone,
     }
 
 

@@ -7,3 +7,6 @@ job_failed = Signal()
 
 # Arguments: run (a JobRun that waits for a worker).
 run_queued = Signal()
+
+# Arguments: schedule (a lib.jobs.Schedule), due (the time of it that is to be offered to the workers again).
+tick_missed = Signal()

@@ -1,6 +1,10 @@
-"""Declaring when a task runs. The declarations are written into django-celery-beat's tables on migrate
-(`sop_portal/jobs/schedules.py`), where an admin may change them; each run of such a task is recorded as a JobRun."""
+"""Declaring when a task runs, what looks for lost work, and what deletes old files.
 
+Schedules are written into django-celery-beat's tables on migrate (`sop_portal/jobs/schedules.py`), where an admin may
+change them; each run of such a task is recorded as a JobRun.
+"""
+
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +29,10 @@ class Schedule:
 
 
 SCHEDULES: dict[str, Schedule] = {}
+# By name; each finds what of its part was committed but never queued, and returns how many it took up.
+SWEEPERS: dict[str, Callable[[], int]] = {}
+# By name; each deletes the files of its part from before an instant, or only counts them.
+CLEANERS: dict[str, Callable[[dt.datetime, bool], int]] = {}
 
 
 def scheduled(name: str, *, minute: str = "0", hour: str = "*", day_of_week: str = "*") -> Callable[[Any], Any]:
@@ -44,3 +52,29 @@ def scheduled(name: str, *, minute: str = "0", hour: str = "*", day_of_week: str
 def of_task(task: str) -> Schedule | None:
     """The declaration of the task of this name, or None for a task that is no job."""
     return next((schedule for schedule in SCHEDULES.values() if schedule.task == task), None)
+
+
+def sweeper(name: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
+    """Let the job `sweep_queue` call the function below; it stands in a module `tasks`, so that it is found."""
+
+    def declare(sweep: Callable[[], int]) -> Callable[[], int]:
+        SWEEPERS[name] = sweep
+        return sweep
+
+    return declare
+
+
+def cleaner(
+    name: str,
+) -> Callable[[Callable[[dt.datetime, bool], int]], Callable[[dt.datetime, bool], int]]:
+    """Let the job `cleanup_files` call the function below, which stands in a module `tasks`.
+
+    It is given an instant, before which files are old, and whether it only counts them; killed in the middle and called
+    again it leaves the same as called once.
+    """
+
+    def declare(clean: Callable[[dt.datetime, bool], int]) -> Callable[[dt.datetime, bool], int]:
+        CLEANERS[name] = clean
+        return clean
+
+    return declare

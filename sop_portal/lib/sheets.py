@@ -18,6 +18,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_col_to_name
 from xlsxwriter.worksheet import Worksheet
 
+from sop_portal.lib import temporary
+
 # What Excel keeps in one cell, in UTF-16 units.
 LONGEST_TEXT = 32_767
 MOST_ROWS = 1_048_576
@@ -213,7 +215,7 @@ class Book:
     """
 
     def __init__(self, target: IO[bytes], *, title: str = "", company: str = "") -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="sheets-")
+        self._temporary = tempfile.TemporaryDirectory(prefix="sheets-", dir=temporary.folder())
         self._book = Workbook(
             target,
             {

@@ -28,6 +28,7 @@ class Folder:
         self.valkey = self.path / "valkey"
         self.static = self.path / "static"
         self.uploads = self.path / "uploads"
+        self.temporary = self.uploads / "tmp"
         self.mail = self.path / "mail"
         self.logs = self.path / "log"
         self.servers_env = self.path / "servers.env"
@@ -43,7 +44,7 @@ class Folder:
             self._check_owner(self.servers_env, os.geteuid())
             self.identity = self._unprivileged() if os.geteuid() == 0 else None
             self.logs.mkdir(mode=0o700, exist_ok=True)
-            for folder in (self.postgres, self.valkey, self.static, self.uploads, self.mail):
+            for folder in (self.postgres, self.valkey, self.static, self.uploads, self.temporary, self.mail):
                 self._make(folder)
         except OSError as problem:
             raise CannotStart(
