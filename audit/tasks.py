@@ -13,7 +13,7 @@ def ensure_partitions() -> int:
     return partitions.ensure_partitions()
 
 
-@scheduled("seal_audit", minute="*")
+@scheduled("seal_audit", minute="*", is_told=False)
 @shared_task(name="audit.tasks.seal_audit")
 def seal_audit() -> dict[str, int]:
     """Seal what the audit trail has gained, so that a later change of it is found."""

@@ -102,7 +102,7 @@ def is_news(run: JobRun) -> bool:
     schedule = SCHEDULES.get(run.job)
     if schedule is None or not schedule.is_frequent or run.person_id is not None:
         return True
-    return run.state in JobRun.BAD or (run.state == State.OK and run.did_something)
+    return run.state in JobRun.BAD or (run.state == State.OK and run.did_something and schedule.is_told)
 
 
 def tell(run: JobRun, before: str | None) -> None:

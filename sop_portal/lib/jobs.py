@@ -20,6 +20,7 @@ class Schedule:
     minute: str
     hour: str
     day_of_week: str
+    is_told: bool = True
 
     @property
     def is_frequent(self) -> bool:
@@ -35,15 +36,18 @@ SWEEPERS: dict[str, Callable[[], int]] = {}
 CLEANERS: dict[str, Callable[[dt.datetime, bool], int]] = {}
 
 
-def scheduled(name: str, *, minute: str = "0", hour: str = "*", day_of_week: str = "*") -> Callable[[Any], Any]:
+def scheduled(
+    name: str, *, minute: str = "0", hour: str = "*", day_of_week: str = "*", is_told: bool = True
+) -> Callable[[Any], Any]:
     """Declare that the task below runs at these times; stands above `@shared_task`.
 
     The task takes no arguments, may run twice and late, and returns what it did: a number, or numbers by name.
+    is_told: whether the trail tells of good runs that beat started; not where each entry would be work for the next run.
     """
 
     def declare(task: Any) -> Any:
         description = (task.run.__doc__ or "").strip().partition("\n")[0]
-        SCHEDULES[name] = Schedule(name, task.name, description, minute, hour, day_of_week)
+        SCHEDULES[name] = Schedule(name, task.name, description, minute, hour, day_of_week, is_told)
         return task
 
     return declare

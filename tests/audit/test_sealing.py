@@ -1,5 +1,6 @@
 """Sealing: what is committed is chained once, whatever the order of commits, and what is broken off leaves nothing."""
 
+import datetime as dt
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,8 @@ from audit.context import acting
 from audit.models import Entry, SealBlock, SinkMark
 from audit.tasks import seal_audit
 from audit.verifying import verify
+from sop_portal.jobs import recording
+from sop_portal.jobs.recording import Asked, StartedBy
 from sop_portal.lib.jobs import SCHEDULES
 from tests.audit.sealed import as_restored, seal_all, tamper, write
 from tests.conftest import owner_connection
@@ -274,3 +277,21 @@ class TestSink:
         seal_all()
         assert [line.rpartition("=")[2] for line in told] == list(SealBlock.objects.values_list("hash", flat=True))
         assert verify().ok
+
+
+def test_sealing_makes_no_work_for_the_next_sealing():
+    """An entry about each run would have to be sealed by a run that has an entry."""
+    schedule = SCHEDULES["seal_audit"]
+    write("a")
+    seal_all()
+    write("b")
+    asked = Asked(StartedBy.BEAT, due=dt.datetime.now(dt.UTC))
+    assert recording.run(schedule, asked, lambda: {"blocks": 1, "entries": 1}) is not None
+    assert not Entry.objects.filter(action="system_scheduled_job_run").exists()
+    with pytest.raises(ValueError, match="broken"):
+        recording.run(schedule, Asked(StartedBy.BEAT, due=asked.due + dt.timedelta(minutes=1)), _broken)
+    assert Entry.objects.filter(action="system_scheduled_job_run", severity="ERROR").count() == 1
+
+
+def _broken() -> None:
+    raise ValueError("broken")
