@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.models import Group, Permission
-from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client, override_settings
 from django.urls import reverse
@@ -48,6 +47,7 @@ from tests.factories import (
     open_cycle,
     ref,
 )
+from tests.mail.helpers import delivered
 from tests.test_access import GET, routes
 from tests.world import close, decided, make_world, publish, submitted
 
@@ -728,7 +728,7 @@ class TestMarkup:
             reverse("admin:accounts_user_changelist"),
             {"action": "mail_password_link", "_selected_action": [nasty.rep.pk]},
         )
-        (message,) = mail.outbox
+        (message,) = delivered()
         assert message.to == [nasty.rep.email] and not message.cc and not message.bcc
         assert "\n" not in message.subject + message.from_email
         markup = _Markup()

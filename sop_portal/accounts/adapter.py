@@ -10,8 +10,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from audit.context import acting
-from sop_portal.accounts import mail
-from sop_portal.accounts.models import User
 from sop_portal.lib.net import client_ip
 
 
@@ -23,10 +21,6 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_ip(request) or "0.0.0.0"
-
-    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
-        """Mail the link; a mail server that is away must not tell who has an account."""
-        mail.send_password_link(user)
 
     def clean_password(self, password: str, user: Any = None) -> str:
         """The rules for passwords; whoever has to choose a new one does not keep the old one."""

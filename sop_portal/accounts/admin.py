@@ -1,5 +1,6 @@
 """Users and roles in the admin."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -8,14 +9,15 @@ from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, Permission
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
-from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
 
 from sop_portal.accounts import mail, services, throttling
 from sop_portal.accounts.admin_trail import TrailHistory
+from sop_portal.accounts.formats import named
 from sop_portal.accounts.forms import time_zone_choices
 from sop_portal.accounts.models import ADMINISTER, User
 from sop_portal.lib.errors import Conflict
@@ -118,7 +120,7 @@ class UserAdmin(TrailHistory, admin.ModelAdmin):
     ordering = ("full_name", "pk")
     autocomplete_fields = ("manager",)
     readonly_fields = ("last_login", "date_joined", "sign_in")
-    actions = ("mail_password_link", "unlock", "require_new_password", "activate", "deactivate")
+    actions = ("mail_password_link", "mail_welcome", "unlock", "require_new_password", "activate", "deactivate")
     fieldsets = (
         (None, {"fields": ("full_name", "email", "username", "employee_id")}),
         ("What they may do", {"fields": ("groups", "manager", "is_active")}),
@@ -142,6 +144,29 @@ class UserAdmin(TrailHistory, admin.ModelAdmin):
         ]
         shown = {"title": "Users", "portal_tools": tools if request.user.has_perm("masterdata.import_data") else []}
         return super().changelist_view(request, {**shown, **(extra_context or {})})
+
+    def get_urls(self) -> list[URLPattern]:
+        welcome = self.admin_site.admin_view(self.welcome_view)
+        return [path("<int:pk>/welcome/", welcome, name="accounts_user_welcome"), *super().get_urls()]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The form of one user, with the welcome beside its title while nobody signed in as that user."""
+        user = kwargs.get("obj")
+        if user is not None and user.is_active and user.last_login is None and self.has_change_permission(request):
+            url = reverse("admin:accounts_user_welcome", args=[user.pk])
+            context["portal_tools"] = [{"label": "Mail the welcome again", "url": url}]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def welcome_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask whether the welcome goes to one user once more, and send it."""
+        user = get_object_or_404(self.get_queryset(request), pk=pk)
+        if not self.has_change_permission(request, user):
+            raise PermissionDenied
+        if request.method == "POST":
+            self._mail(request, [user], welcome=True)
+            return redirect("admin:accounts_user_change", user.pk)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Mail the welcome", "row": user}
+        return render(request, "account/admin_welcome.html", context)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         return self.fieldsets if obj else self.add_fieldsets
@@ -175,26 +200,27 @@ class UserAdmin(TrailHistory, admin.ModelAdmin):
         if user == request.user:
             update_session_auth_hash(request, user)
         if not change and not user.has_usable_password():
-            transaction.on_commit(lambda: self._mail(request, [user], welcome=True))
+            self._mail(request, [user], welcome=True)
 
     @admin.action(description="Mail a password link", permissions=["change"])
     def mail_password_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Mail each chosen active user a one-use link."""
-        users = list(queryset.filter(is_active=True))
-        self._mail(request, users)
-        if queryset.count() > len(users):
-            self.message_user(request, "Inactive users got no link; activate them first.", messages.WARNING)
+        self._mail(request, queryset)
 
-    def _mail(self, request: HttpRequest, users: list[User], *, welcome: bool = False) -> None:
-        for user in users:
-            if mail.send_password_link(user, welcome=welcome):
-                self.message_user(request, f"A link to choose a password was mailed to {user.email}.")
-            else:
-                self.message_user(
-                    request,
-                    f"No mail could be sent to {user.email}. Check the mail settings, then use “Mail a password link”.",
-                    messages.ERROR,
-                )
+    @admin.action(description="Mail the welcome", permissions=["change"])
+    def mail_welcome(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Mail each chosen active user the welcome with its one-use link, once more if they had it."""
+        self._mail(request, queryset, welcome=True)
+
+    def _mail(self, request: HttpRequest, chosen: Iterable[User], *, welcome: bool = False) -> None:
+        users = [user for user in chosen if user.is_active]
+        what = "The welcome with a link" if welcome else "A link"
+        if users:
+            mail.send_password_links(users, welcome=welcome)
+            names = named([user.email for user in users], most=5)
+            self.message_user(request, f"{what} to choose a password is on its way to {names}.")
+        if len(users) < len(list(chosen)):
+            self.message_user(request, "Inactive users got no mail; activate them first.", messages.WARNING)
 
     @admin.action(description="Unlock after failed sign-ins", permissions=["change"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -10,8 +10,9 @@ from allauth.account.models import Login
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
+from django.http import HttpRequest
 
-from sop_portal.accounts import throttling
+from sop_portal.accounts import mail, throttling
 from sop_portal.accounts.models import User
 
 # Wrong name, wrong password, inactive, no password chosen yet: nobody learns which.
@@ -57,9 +58,14 @@ class ResetPasswordForm(AllauthResetPasswordForm):
     """Asks for an address. The link goes to the address on file and to no other."""
 
     def clean_email(self) -> str:
-        """Find the active user of this very address; the page is the same when there is none."""
+        """The address as it was typed; nobody is looked up while the page waits."""
         email: str = self.cleaned_data["email"]
-        self.users = list(User.objects.active().filter(email=email.lower()))
+        return email
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """Note that a link was asked for, in the same way whether anybody has the address or not."""
+        email: str = self.cleaned_data["email"]
+        mail.ask_for_link(email)
         return email
 
 

@@ -1,54 +1,102 @@
-"""Mail of accounts: the one-use links. Sent at once, by Django's mail backend."""
+"""Mail about accounts, and mail to administrators about the portal itself.
 
-import smtplib
+One-use links are made when a mail is sent, so none is stored, and whoever asks for one learns nothing from the time
+that the answer takes.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import structlog
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
 
-from sop_portal.accounts.models import User
+from sop_portal.accounts.formats import instant_in
+from sop_portal.accounts.models import PasswordRequest, User
 from sop_portal.accounts.tokens import password_link
-from sop_portal.mail import kinds
-from sop_portal.mail.wire import sender
+from sop_portal.lib.clock import portal_now
+from sop_portal.mail.kinds import Kind, declare
+from sop_portal.mail.services import Letter, queue, queue_many
+from sop_portal.mail.signals import mail_queued
 
-kinds.declare(
-    kinds.Kind(
+
+def _with_link(user: Any, context: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"link": password_link(user), "minutes": settings.PASSWORD_RESET_TIMEOUT // 60}
+
+
+WELCOME = declare(
+    Kind(
+        name="welcome",
+        colour="blue",
+        help="To a new user without a password, with a link for choosing one.",
+        account=True,
+        complete=_with_link,
+        notice=False,
+    )
+)
+RESET = declare(
+    Kind(
+        name="password_reset",
+        colour="accent",
+        help="To whoever asked for a new password, or was sent a link by an administrator.",
+        account=True,
+        complete=_with_link,
+        notice=False,
+    )
+)
+CHANGED = declare(
+    Kind(
+        name="password_changed",
+        colour="orange",
+        help="To somebody whose password was changed, by whatever way.",
+        sample={"when": "Fri 27 Nov 2026, 18:04 (New York)", "url": "/accounts/password/reset/"},
+        account=True,
+    )
+)
+STUCK = declare(
+    Kind(
         name="mail_stuck",
         colour="red",
         help="To administrators, once a day while mails wait longer than they should.",
         sample={
             "url": "/admin/mail/outboxmail/?state=pending",
             "count_words": "41 mails",
-            "since": "Fri 27 Nov 2026, 09:04 (Miami)",
-            "error": "The mail server smtp.example.com did not answer.",
+            "since": "Fri 27 Nov 2026, 09:04 (New York)",
+            "error": "The mail server smtp.example.com:587 did not answer in time.",
         },
     )
 )
 
-log = structlog.get_logger(__name__)
+
+def send_password_links(users: Iterable[User], *, welcome: bool = False) -> int:
+    """Mail each of `users` a one-use link for choosing a password; `welcome` introduces the portal to new users."""
+    letters = [Letter(user, f"{user.pk}:{uuid.uuid4().hex}", {}) for user in users]
+    return queue_many((WELCOME if welcome else RESET).name, letters)
 
 
-def send(kind: str, user: User, context: dict[str, Any]) -> bool:
-    """Send the mail `templates/account/email/<kind>_{subject,message}.*` to `user`.
-
-    False when the mail server could not be reached or refused it; that is logged and nothing raised.
-    """
-    context = {"user": user, **context}
-    subject = " ".join(render_to_string(f"account/email/{kind}_subject.txt", context).split())
-    message = EmailMultiAlternatives(
-        subject, render_to_string(f"account/email/{kind}_message.txt", context).strip() + "\n", sender(), [user.email]
-    )
-    message.attach_alternative(render_to_string(f"account/email/{kind}_message.html", context), "text/html")
-    try:
-        message.send()
-    except (smtplib.SMTPException, OSError) as problem:
-        log.error("mail not sent", kind=kind, user_id=user.pk, problem=str(problem))
-        return False
-    return True
+@transaction.atomic
+def ask_for_link(email: str) -> None:
+    """Somebody asked for a link at this address. Whether anybody has it is looked up by the job that sends mail."""
+    PasswordRequest.objects.create(email=email.lower(), asked_at=portal_now())
+    mail_queued.send(sender=PasswordRequest)
 
 
-def send_password_link(user: User, *, welcome: bool = False) -> bool:
-    """Mail `user` a one-use link for choosing a password; `welcome` introduces the portal to a new user."""
-    kind = "welcome" if welcome else "password_reset_key"
-    return send(kind, user, {"password_reset_url": password_link(user)})
+@transaction.atomic
+def answer_requests(**kwargs: Any) -> None:
+    """Queue a link for each request from an address that an active user has; every request is forgotten."""
+    requests = list(PasswordRequest.objects.select_for_update(skip_locked=True).order_by("asked_at"))
+    users = User.objects.active().in_bulk_by_email([request.email for request in requests])
+    letters = [
+        Letter(users[request.email], f"{users[request.email].pk}:{request.pk.hex}", {})
+        for request in requests
+        if request.email in users
+    ]
+    queue_many(RESET.name, letters)
+    PasswordRequest.objects.filter(pk__in=[request.pk for request in requests]).delete()
+
+
+def tell_of_changed_password(user: User) -> None:
+    """Mail `user` that their password is another one now."""
+    context = {"when": instant_in(portal_now(), user.time_zone), "url": reverse("account_reset_password")}
+    queue(CHANGED.name, user, key=f"{user.pk}:{user.access_version}", context=context)

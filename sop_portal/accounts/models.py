@@ -1,5 +1,6 @@
 """People: who they are, whose team they are in. What they may do are permissions of their groups."""
 
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Self
@@ -100,6 +101,11 @@ class UserQuerySet(TrackedQuerySet):
                 clash["employee_id"] = "Another user has this employee ID."
             found.append(clash)
         return found
+
+    def in_bulk_by_email(self, emails: "Sequence[str]") -> "dict[str, User]":
+        """Users by their e-mail address in lower case, those of `emails` that somebody has."""
+        found: list[User] = list(self.annotate(email_lower=Lower("email")).filter(email_lower__in=emails))  # type: ignore[arg-type]
+        return {user.email.lower(): user for user in found}
 
     def named(self, login: str) -> "User | None":
         """The user whose e-mail address, or else username, is `login` in any case."""
@@ -272,3 +278,18 @@ class SignInTurn(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PasswordRequest(models.Model):
+    """Somebody asked for a one-use link at this address, which may be nobody's. Answered and deleted by the job that
+    sends mail, so that the page takes the same time for everybody."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.EmailField(max_length=254)
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.email

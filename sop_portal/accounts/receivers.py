@@ -14,9 +14,10 @@ from django.http import HttpRequest
 
 from audit.context import acting
 from audit.services import Event, record
-from sop_portal.accounts import services, throttling, turns
+from sop_portal.accounts import mail, services, throttling, turns
 from sop_portal.accounts.models import User
 from sop_portal.lib.net import client_ip
+from sop_portal.mail.signals import about_to_send
 
 
 def connect() -> None:
@@ -27,6 +28,7 @@ def connect() -> None:
     user_locked_out.connect(locked, dispatch_uid="locked")
     password_reset.connect(password_was_reset, dispatch_uid="password_was_reset")
     post_save.connect(access_saved, sender=User, dispatch_uid="access_saved")
+    about_to_send.connect(mail.answer_requests, dispatch_uid="answer_requests")
     pre_delete.connect(about_to_delete, sender=User, dispatch_uid="about_to_delete")
     for through in (User.groups.through, User.user_permissions.through):
         m2m_changed.connect(grants_changed, sender=through, dispatch_uid=f"grants_changed_{through.__name__}")
@@ -85,9 +87,13 @@ def password_was_reset(sender: Any, request: HttpRequest, user: User, **kwargs: 
 
 
 def access_saved(sender: Any, instance: User, created: bool, **kwargs: Any) -> None:
-    """End the sessions of before a changed password or activity."""
-    if not created and instance.access_changes:
-        services.end_sessions([instance.pk])
+    """End the sessions of before a changed password or activity, and tell whose password it is."""
+    if created or not instance.access_changes:
+        return
+    services.end_sessions([instance.pk])
+    # A password that somebody typed: renewing the hash of the old one at sign-in leaves the field empty.
+    if "password" in instance.access_changes and getattr(instance, "_password", None) is not None:
+        mail.tell_of_changed_password(instance)
 
 
 def about_to_delete(sender: Any, instance: User, **kwargs: Any) -> None:

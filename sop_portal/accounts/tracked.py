@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 
 from audit.registry import Changes
 from audit.tracking import exempt, track
-from sop_portal.accounts.models import KnownAddress, SignInTurn, User
+from sop_portal.accounts.models import KnownAddress, PasswordRequest, SignInTurn, User
 
 
 def user_action(changes: Changes, created: bool) -> str | None:
@@ -46,4 +46,5 @@ def declare() -> None:
     for model in (AccessAttempt, AccessAttemptExpiration, AccessFailureLog, AccessLog):
         exempt(model, why="counters of failed sign-ins, which are recorded")
     exempt(SignInTurn, why="counts failed sign-ins, which are recorded")
+    exempt(PasswordRequest, why="lives until the next mail is sent; what comes of it is recorded")
     exempt(KnownAddress, why="follows from sign-ins, which are recorded with their address")

@@ -17,6 +17,7 @@ from sop_portal import conf
 from sop_portal.lib.clock import portal_now
 from sop_portal.mail import kinds, services
 from sop_portal.mail.models import OutboxMail
+from sop_portal.mail.signals import about_to_send
 from sop_portal.mail.wire import Outcome, Result, Wire, message, wire
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ State = OutboxMail.State
 
 def send_due(budget: float = BUDGET) -> Counter[str]:
     """Send what is due and return how many mails were sent, put off, failed or suppressed."""
+    about_to_send.send(sender=OutboxMail)
     told: Counter[str] = Counter()
     until = time.monotonic() + budget
     with wire() as line:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.core import mail as outbox
 from django.test import Client
 from django.urls import reverse
 
@@ -15,6 +14,7 @@ from sop_portal.accounts.services import require_new_password, unlock
 from sop_portal.lib.errors import NotAllowed
 from tests.accounts.helpers import actions, choose_password, is_signed_in, link_in, sign_in
 from tests.factories import PASSWORD, make_user
+from tests.mail.helpers import delivered
 from tests.world import count_queries, next_transaction
 
 pytestmark = pytest.mark.django_db
@@ -109,8 +109,8 @@ class TestNewPassword:
 
     def test_a_password_chosen_by_mail_does_it_too(self, boss: User, rosa: User) -> None:
         ask(boss, rosa)
-        mail.send_password_link(User.objects.get(pk=rosa.pk))
-        link = link_in(outbox.outbox[-1])  # type: ignore[arg-type]
+        mail.send_password_links([User.objects.get(pk=rosa.pk)])
+        link = link_in(delivered()[-1])
         assert choose_password(Client(), link, PASSWORD).status_code == 422
         assert choose_password(Client(), link, NEW).status_code == 302
         client = Client()
