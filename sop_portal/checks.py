@@ -72,6 +72,21 @@ def secrets(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
         yield "SECRET_KEY has fewer than 20 different characters. Set it to 50 or more random characters."
 
 
+def tokens(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
+    """What signs the tokens of the API, and how long they last."""
+    key = settings.JWT_SIGNING_KEY
+    if len(key) < 50 or len(set(key)) < 20:
+        yield "JWT_SIGNING_KEY is missing or too simple. Set it to 50 or more random characters."
+    elif any(word in key.lower() for word in PLACEHOLDERS):
+        yield "JWT_SIGNING_KEY is a known placeholder. Set it to 50 or more random characters."
+    elif key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        yield "JWT_SIGNING_KEY is the same as SECRET_KEY. Set it to 50 or more random characters of its own."
+    if not 5 <= settings.JWT_ACCESS_MINUTES <= 60:
+        yield f"JWT_ACCESS_MINUTES is {settings.JWT_ACCESS_MINUTES}; it must be 5 to 60."
+    if not 1 <= settings.JWT_REFRESH_HOURS <= 24:
+        yield f"JWT_REFRESH_HOURS is {settings.JWT_REFRESH_HOURS}; it must be 1 to 24."
+
+
 def limiters(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
     """Limits and the hashing of passwords."""
     if not getattr(settings, "AXES_ENABLED", True):
@@ -218,7 +233,8 @@ def sealing(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 RULES: tuple[Rule, ...] = (
-    environment, secrets, limiters, addresses, https, sessions, database_address, broker, mail, folders, sealing,
+    environment, secrets, tokens, limiters, addresses, https, sessions, database_address, broker, mail, folders,
+    sealing,
 )  # fmt: skip
 
 

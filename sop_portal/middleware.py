@@ -123,6 +123,9 @@ class BodyLimitMiddleware:
         return views.too_large(request, limit)
 
     def _limit(self, request: HttpRequest) -> int:
+        operation = getattr(request.resolver_match.func, "cls", None) if request.resolver_match else None
+        if (own := getattr(operation, "body_limit", None)) is not None:
+            return int(own)
         page = request.resolver_match.view_name if request.resolver_match else ""
         if page in self.GRIDS:
             return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
@@ -186,6 +189,9 @@ class NewPasswordMiddleware:
         name = request.resolver_match.view_name if request.resolver_match else ""
         if not request.user.is_authenticated or not request.user.must_change_password or name in self.OPEN:
             return None
+        if name.startswith("api:"):
+            # Whoever asks may have signed in by a token, which only the operation reads; it says so itself.
+            return None
         if api.wants_json(request):
             refusal = NotAllowed("Choose a new password first: an administrator asks for it.")
             return pages.refusal_answer(request, refusal)
@@ -193,13 +199,13 @@ class NewPasswordMiddleware:
 
 
 class PageBudgetMiddleware:
-    """Refuses a person's requests beyond PAGES_PER_MINUTE."""
+    """Refuses a person's requests beyond PAGES_PER_MINUTE. Operations of the API have a limit of their own."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.user.is_authenticated:
+        if request.user.is_authenticated and not request.path.startswith(api.PREFIX):
             try:
                 ratelimit.limit(
                     request,
@@ -221,15 +227,20 @@ class ActingMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        source = "admin" if request.path.startswith(reverse("admin:index")) else "web"
         with (
-            acting_in(request, source=source, ip=client_ip(request)),
+            acting_in(request, source=self._source(request), ip=client_ip(request)),
             timezone.override(self._zone(request)),
         ):
             response = self.get_response(request)
         if "no-store" not in response.get("Cache-Control", ""):
             patch_cache_control(response, private=True, no_store=True)
         return response
+
+    @staticmethod
+    def _source(request: HttpRequest) -> str:
+        if request.path.startswith(api.PREFIX):
+            return "api"
+        return "admin" if request.path.startswith(reverse("admin:index")) else "web"
 
     @staticmethod
     def _zone(request: HttpRequest) -> zoneinfo.ZoneInfo:

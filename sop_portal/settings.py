@@ -3,6 +3,9 @@
 `SOP_ENV=local` waives https, HSTS, secure cookies and TLS mail, nothing else (`checks.py`).
 """
 
+import base64
+import datetime as dt
+import hmac
 import os
 import sys
 from pathlib import Path
@@ -58,6 +61,10 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "django_celery_beat",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
@@ -230,6 +237,53 @@ if not LOCAL:
     SECURE_REDIRECT_EXEMPT = [r"^health$", r"^ready$"]
     if TRUSTED_PROXY_COUNT:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- API ------------------------------------------------------------------------------------------------------------
+
+# Signs the tokens of the API; a portal on this machine derives it.
+JWT_SIGNING_KEY = env("JWT_SIGNING_KEY", "")
+if LOCAL and not JWT_SIGNING_KEY and SECRET_KEY:
+    JWT_SIGNING_KEY = base64.b64encode(hmac.digest(SECRET_KEY.encode(), b"sop_portal JWT", "sha512")).decode()
+JWT_ACCESS_MINUTES = env_int("JWT_ACCESS_MINUTES", 15)
+JWT_REFRESH_HOURS = env_int("JWT_REFRESH_HOURS", 8)
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "AUDIENCE": "sop-portal-api",
+    "ISSUER": "sop-portal",
+    "ACCESS_TOKEN_LIFETIME": dt.timedelta(minutes=JWT_ACCESS_MINUTES),
+    "REFRESH_TOKEN_LIFETIME": dt.timedelta(hours=JWT_REFRESH_HOURS),
+}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "sop_portal.accounts.api.access.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "sop_portal.accounts.api.access.NewPasswordChosen",
+        "sop_portal.lib.api.scopes.TokenScope",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["sop_portal.accounts.api.access.RequestsPerMinute"],
+    "DEFAULT_PARSER_CLASSES": ["sop_portal.lib.api.bodies.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["sop_portal.lib.api.bodies.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "sop_portal.lib.api.schema.PortalSchema",
+    "EXCEPTION_HANDLER": "sop_portal.lib.api.problems.handle",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "S&OP portal",
+    "DESCRIPTION": "Master data, sales history, cycles and forecasts of the portal, as JSON.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "PREPROCESSING_HOOKS": ["sop_portal.lib.api.routes.without_doubles"],
+}
 
 # --- Headers --------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("sop_portal.accounts.auth_urls")),
     path("accounts/", include("sop_portal.accounts.urls")),
+    path("api/", include("sop_portal.api_urls")),
     path("audit/", include("audit.urls")),
     path("", include("masterdata.urls")),
     path("", include("cycles.urls")),

@@ -155,8 +155,8 @@ RULES: list[Rule] = [unsafe_names, made_safe, naive_clocks, unsafe_modules, asse
 
 
 def is_view(path: Path) -> bool:
-    """Whether `path` answers requests: views.py, api.py, and modules of a package views."""
-    return path.stem in ("views", "api") or path.parent.name in ("views", "api")
+    """Whether `path` answers requests: views.py, api.py, and modules of a package views or api of an app."""
+    return "lib" not in path.parts and (path.stem in ("views", "api") or path.parent.name in ("views", "api"))
 
 
 def sources() -> list[Path]:

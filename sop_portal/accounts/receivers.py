@@ -12,7 +12,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db.models.signals import m2m_changed, post_save, pre_delete
 from django.http import HttpRequest
 
-from audit.context import acting
+from audit.context import acting, current
 from audit.services import Event, record
 from sop_portal.accounts import mail, services, throttling, turns
 from sop_portal.accounts.models import User
@@ -35,22 +35,28 @@ def connect() -> None:
     m2m_changed.connect(role_permissions_changed, sender=Group.permissions.through, dispatch_uid="role_permissions")
 
 
+def _source() -> str:
+    """By the API or by a page."""
+    return "api" if current().source == "api" else "web"
+
+
 def _record(action: str, user: User, severity: str | None = None) -> None:
     record(Event(action=action, entity_type="user", entity_id=str(user.pk), label=str(user), severity=severity))
 
 
 def signed_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """Start the clocks of the session, and know the address from now on."""
-    request.session["signed_in_at"] = request.session["last_seen_at"] = time.time()
+    """Start the clocks of the session, if there is one, and know the address from now on."""
+    if not getattr(request, "signs_in_by_token", False):
+        request.session["signed_in_at"] = request.session["last_seen_at"] = time.time()
     throttling.signed_in(request, user)
-    with acting(user, source="web"):
+    with acting(user, source=_source()):
         _record("user_login", user)
 
 
 def signed_out(sender: Any, request: HttpRequest, user: User | None, **kwargs: Any) -> None:
     """Signing out, by oneself or by a limit of time."""
     if user is not None and user.pk:
-        with acting(user, source="web"):
+        with acting(user, source=_source()):
             _record("user_logout", user)
 
 
@@ -58,7 +64,7 @@ def _attempt(action: str, name: str, severity: str | None = None) -> None:
     """Record an attempt under the name of a user that exists. Another name is not kept: people type their password
     into the wrong field."""
     user = User.objects.named(name) if name else None
-    with acting("system", source="web"):
+    with acting("system", source=_source()):
         if user is not None:
             _record(action, user, severity=severity)
         else:

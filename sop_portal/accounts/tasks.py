@@ -5,7 +5,7 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from sop_portal.accounts import turns
+from sop_portal.accounts import bearer, turns
 from sop_portal.lib.jobs import scheduled
 
 
@@ -23,3 +23,10 @@ def clear_sessions() -> int:
 def forget_attempts() -> int:
     """Delete counts of failed sign-ins that no longer delay anybody, and addresses not used for half a year."""
     return turns.forget()
+
+
+@scheduled("forget_tokens", hour="2", minute="30")
+@shared_task
+def forget_tokens() -> int:
+    """Delete sign-ins of the API that ended a month ago, and answers kept for repeated requests."""
+    return bearer.forget()

@@ -17,10 +17,12 @@ from django.utils.crypto import salted_hmac
 
 from sop_portal.accounts import turns
 from sop_portal.accounts.models import SignInTurn, User
+from sop_portal.lib import ratelimit
 from sop_portal.lib.net import client_ip
 
 COOLOFF = dt.timedelta(minutes=15)
 LOGINS_PER_ADDRESS = "20/m"
+REFRESHES_PER_ADDRESS = "120/m"
 RESETS_PER_ADDRESS = "10/m"
 RESETS_PER_NAME = "5/h"
 # Trying many names with one password: beyond so many failed names an address waits, until the oldest have aged.
@@ -28,6 +30,28 @@ SPRAY_NAMES = 10
 SPRAY_WINDOW = dt.timedelta(minutes=10)
 # What a request is marked with: the turn it took, or the seconds until the next.
 _TURN, _WAIT = "_sign_in_turn", "_sign_in_wait"
+
+
+def limit_address(request: HttpRequest, group: str, rate: str) -> None:
+    """Count one attempt of a network address, such as a sign-in. Raises TooMany."""
+    ratelimit.limit(
+        request,
+        group,
+        client_ip(request) or "unknown",
+        rate,
+        "There were too many attempts from your network address. Wait a minute and try again.",
+    )
+
+
+def limit_resets(request: HttpRequest, email: str) -> None:
+    """Count one link asked for an address: nobody's mailbox is to be filled. Raises TooMany."""
+    ratelimit.limit(
+        request,
+        "password_reset_name",
+        email.lower(),
+        RESETS_PER_NAME,
+        "Several links were asked for this address within the hour. Look into the mailbox, or try again later.",
+    )
 
 
 def cooloff(request: HttpRequest | None = None) -> dt.timedelta:
@@ -138,8 +162,10 @@ def locked_out(
 ) -> HttpResponse:
     """The page that says how long to wait; the same for names that exist and names that do not.
 
-    An attempt out of turn gets its own form back, which says it.
+    An attempt out of turn gets its own form back, which says it, as does one by the API.
     """
+    if original_response is not None and original_response.status_code == 429:
+        return original_response
     wait = seconds_to_wait(request)
     if wait and original_response is not None:
         original_response.status_code = 429

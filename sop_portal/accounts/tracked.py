@@ -10,7 +10,15 @@ from django.contrib.sessions.models import Session
 
 from audit.registry import Changes
 from audit.tracking import exempt, track
-from sop_portal.accounts.models import KnownAddress, PasswordRequest, SignInTurn, User
+from sop_portal.accounts.models import (
+    IdempotencyKey,
+    KnownAddress,
+    PasswordRequest,
+    PersonalToken,
+    SignInTurn,
+    TokenFamily,
+    User,
+)
 
 
 def user_action(changes: Changes, created: bool) -> str | None:
@@ -45,6 +53,9 @@ def declare() -> None:
         exempt(model, why="not used: the address of a user is a field of the user")
     for model in (AccessAttempt, AccessAttemptExpiration, AccessFailureLog, AccessLog):
         exempt(model, why="counters of failed sign-ins, which are recorded")
+    track(PersonalToken, fields=["user", "name", "scopes", "expires_at", "revoked_at"], entity="token")
+    exempt(TokenFamily, why="signing in and out is recorded")
+    exempt(IdempotencyKey, why="tells a repeated request from a new one; what requests do is recorded")
     exempt(SignInTurn, why="counts failed sign-ins, which are recorded")
     exempt(PasswordRequest, why="lives until the next mail is sent; what comes of it is recorded")
     exempt(KnownAddress, why="follows from sign-ins, which are recorded with their address")

@@ -14,7 +14,6 @@ from django.views.decorators.http import require_http_methods
 from sop_portal.accounts import throttling
 from sop_portal.accounts.forms import ProfileForm
 from sop_portal.lib import ratelimit
-from sop_portal.lib.net import client_ip
 
 
 class RefusedFormMixin:
@@ -25,23 +24,13 @@ class RefusedFormMixin:
         return self.render_to_response(self.get_context_data(form=form), status=422)  # type: ignore[attr-defined]
 
 
-def _limit_address(request: HttpRequest, group: str, rate: str) -> None:
-    ratelimit.limit(
-        request,
-        group,
-        client_ip(request) or "unknown",
-        rate,
-        "There were too many attempts from your network address. Wait a minute and try again.",
-    )
-
-
 @method_decorator(login_not_required, name="dispatch")
 class SignIn(RefusedFormMixin, allauth_views.LoginView):
     """E-mail address or username and password; django-axes counts the failures."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST":
-            _limit_address(request, "login", throttling.LOGINS_PER_ADDRESS)
+            throttling.limit_address(request, "login", throttling.LOGINS_PER_ADDRESS)
         return super().dispatch(request, *args, **kwargs)
 
 
@@ -56,18 +45,12 @@ class PasswordReset(RefusedFormMixin, allauth_views.PasswordResetView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST":
-            _limit_address(request, "password_reset", throttling.RESETS_PER_ADDRESS)
+            throttling.limit_address(request, "password_reset", throttling.RESETS_PER_ADDRESS)
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Send the link, but not to fill a mailbox."""
-        ratelimit.limit(
-            self.request,
-            "password_reset_name",
-            form.cleaned_data["email"].lower(),
-            throttling.RESETS_PER_NAME,
-            "Several links were asked for this address within the hour. Look into the mailbox, or try again later.",
-        )
+        throttling.limit_resets(self.request, form.cleaned_data["email"])
         return super().form_valid(form)
 
 
@@ -76,7 +59,7 @@ class PasswordResetFromKey(RefusedFormMixin, allauth_views.PasswordResetFromKeyV
     """Where the one-use link leads: choosing a password."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        _limit_address(request, "password_link", throttling.LOGINS_PER_ADDRESS)
+        throttling.limit_address(request, "password_link", throttling.LOGINS_PER_ADDRESS)
         return super().dispatch(request, *args, **kwargs)
 
 

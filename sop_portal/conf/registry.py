@@ -255,6 +255,16 @@ def _declared() -> Iterable[Spec]:
         help="However active they are, people sign in again after SESSION_ABSOLUTE_HOURS of the environment.",
     )
     yield Spec(
+        key="rate_limit_requests_per_minute",
+        category=Category.SECURITY,
+        kind="integer",
+        default=60,
+        minimum=1,
+        maximum=100_000,
+        label="Requests of a program in a minute",
+        help="How often a person, or an address that is not signed in, may use the API in a minute.",
+    )
+    yield Spec(
         key="enable_audit_logging",
         category=Category.SECURITY,
         kind="boolean",

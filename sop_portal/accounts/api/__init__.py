@@ -1,0 +1,1 @@
+"""Operations about people: signing in, one's own tokens, users."""

@@ -1,0 +1,23 @@
+"""Addresses of the JSON API: each app keeps its operations, this is their order and their description."""
+
+from django.contrib.auth.decorators import login_required
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularJSONAPIView, SpectacularSwaggerSplitView
+
+from sop_portal.accounts.api import urls as accounts
+from sop_portal.lib.api.views import NothingHere
+
+operations = [
+    *accounts.urlpatterns,
+]
+
+# Read in a browser, which is led to the sign-in page.
+documentation = SpectacularSwaggerSplitView.as_view(url_name="api-openapi", throttle_classes=[])
+
+urlpatterns = [
+    path("v1/", include((operations, "api"))),
+    path("schema", SpectacularAPIView.as_view(throttle_classes=[]), name="api-schema"),
+    path("openapi.json", SpectacularJSONAPIView.as_view(throttle_classes=[]), name="api-openapi"),
+    path("docs", login_required(documentation), name="api-docs"),
+    re_path("", NothingHere.as_view(), name="api-nothing"),
+]

@@ -1,0 +1,176 @@
+"""Lists: filters by django-filter, order and search by name, pages by number.
+
+Rows come from the database as dictionaries (`values`), not as objects that a serializer takes apart: a page of a thousand
+costs a tenth of that. What is counted beyond COUNTED is said to be more.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from django.db.models import Model, Q, QuerySet
+from django.http import QueryDict
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sop_portal.lib.api.problems import Fault, Invalid
+from sop_portal.lib.api.views import ApiView
+
+PAGE_SIZE, LARGEST_PAGE = 50, 1_000
+# A count beyond this costs more than the page.
+COUNTED = 10_000
+_LAST = 10_000_000
+_OWN = ("page", "page_size", "ordering", "search")
+
+
+class Pages(BasePagination):
+    """What a page of a list looks like, for its description; `ListView` cuts them itself."""
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The envelope of a page."""
+        address = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["count", "next", "previous", "results"],
+            "properties": {
+                "count": {
+                    "type": "integer",
+                    "description": f"How many rows there are; {COUNTED + 1:,} stands for more than {COUNTED:,}.",
+                },
+                "next": {**address, "description": "The next page; null on the last."},
+                "previous": {**address, "description": "The page before; null on the first."},
+                "results": schema,
+            },
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """The parameters of paging."""
+        whole_number = {"type": "integer", "minimum": 1}
+        return [
+            {"name": "page", "in": "query", "description": "The page, from 1.",
+             "schema": {**whole_number, "maximum": _LAST, "default": 1}},
+            {"name": "page_size", "in": "query", "description": "How many rows a page has.",
+             "schema": {**whole_number, "maximum": LARGEST_PAGE, "default": PAGE_SIZE}},
+        ]  # fmt: skip
+
+
+class ListView(ApiView):
+    """A list. Subclasses say which rows a person may see, and how one looks.
+
+    model: what the rows are of. filterset_class: the filters. orders: name -> columns that order by it, the first the
+    default; the key of the table makes each unique. searched: lookups that `search` is tried with.
+    """
+
+    filter_backends = [DjangoFilterBackend]
+    pagination_class = Pages
+    model: ClassVar[type[Model]]
+    filterset_class: type[FilterSet] | None = None
+    orders: ClassVar[Mapping[str, tuple[str, ...]]]
+    searched: ClassVar[tuple[str, ...]] = ()
+    # Counts up to COUNTED unless the rows are those of one cycle.
+    counts_all = False
+
+    @property
+    def queryset(self) -> QuerySet[Any]:
+        """No rows at all: tells the description of the API which model they would be of."""
+        return self.model._default_manager.none()
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """The rows this person may see."""
+        raise NotImplementedError
+
+    def page(self, rows: QuerySet[Any]) -> list[dict[str, Any]]:
+        """One page of rows as they are sent."""
+        raise NotImplementedError
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Answer one page."""
+        query = request.query_params
+        self._refuse_unknown(query)
+        number = whole(query, "page", 1, most=_LAST)
+        size = whole(query, "page_size", PAGE_SIZE, most=LARGEST_PAGE)
+        rows = self.chosen(request)
+        count = rows.order_by().count() if self.counts_all else rows.order_by()[: COUNTED + 1].count()
+        found = self.page(self.ordered(rows, query.get("ordering", ""))[(number - 1) * size : number * size])
+        more = number * size < count or (count > COUNTED and not self.counts_all and len(found) == size)
+        return Response(
+            {
+                "count": count,
+                "next": self._address(request, number + 1) if more else None,
+                "previous": self._address(request, number - 1) if number > 1 else None,
+                "results": found,
+            }
+        )
+
+    def chosen(self, request: Request) -> QuerySet[Any]:
+        """The rows that filters and search leave."""
+        rows = DjangoFilterBackend().filter_queryset(request, self.get_queryset(), self)
+        for word in request.query_params.get("search", "").split()[:8]:
+            rows = rows.filter(any_of(self.searched, word))
+        return rows
+
+    def ordered(self, rows: QuerySet[Any], wanted: str) -> QuerySet[Any]:
+        """`rows` in the order that `wanted` names: one of `orders`, descending behind a minus."""
+        name = wanted.removeprefix("-") or next(iter(self.orders))
+        if name not in self.orders:
+            raise Invalid(
+                [Fault("?ordering", "invalid", f"ordering takes {_listed(self.orders)}, each also behind -.")]
+            )
+        columns = [*self.orders[name], "pk"]
+        return rows.order_by(*(_turned(column) for column in columns) if wanted.startswith("-") else columns)
+
+    def parameters(self) -> set[str]:
+        """The names this list takes in its address."""
+        filters = self.filterset_class.get_filters() if self.filterset_class else {}
+        own = {name for name in _OWN if name != "search" or self.searched}
+        return own | {str(name) for name in filters} | set(self.more_parameters())
+
+    def more_parameters(self) -> Iterable[str]:
+        """Names beside those of the filters."""
+        return ()
+
+    def _refuse_unknown(self, query: QueryDict) -> None:
+        known = self.parameters()
+        faults = [
+            Fault(
+                f"?{name[:100]}", "unknown", f"There is no parameter '{name[:100]}' here; there are {_listed(known)}."
+            )
+            for name in query
+            if name not in known
+        ]
+        if faults:
+            raise Invalid(faults)
+
+    @staticmethod
+    def _address(request: Request, number: int) -> str:
+        query = request.query_params.copy()
+        query["page"] = str(number)
+        return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+
+
+def whole(query: QueryDict, name: str, default: int, *, most: int) -> int:
+    """The whole number from 1 to `most` that parameter `name` gives. Raises Invalid for anything else."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if re.fullmatch(r"[0-9]{1,9}", text) and 1 <= int(text) <= most:
+        return int(text)
+    raise Invalid([Fault(f"?{name}", "invalid", f"{name} is a whole number from 1 to {most:,}.")])
+
+
+def any_of(lookups: Iterable[str], word: str) -> Q:
+    """Rows in which one of `lookups` finds `word`."""
+    condition = Q()
+    for lookup in lookups:
+        condition |= Q(**{lookup: word})
+    return condition
+
+
+def _turned(column: str) -> str:
+    return column[1:] if column.startswith("-") else f"-{column}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

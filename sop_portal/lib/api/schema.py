@@ -1,0 +1,81 @@
+"""How operations are described in OpenAPI: what all of them share is said here once."""
+
+from typing import Any, Literal
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+
+from sop_portal.lib.api import repeating
+from sop_portal.lib.api.lists import ListView
+from sop_portal.lib.api.shapes import Problem
+
+# What any operation may answer, and what writing ones may.
+REFUSALS = {
+    "400": "Not understood: the errors name the parts.",
+    "401": "Nobody is signed in, or the token is not valid any more.",
+    "403": "The role or the scope of the token does not allow this.",
+    "404": "Nothing is there, or nothing this person may see.",
+    "406": "Only JSON is sent.",
+    "429": "Too many requests; Retry-After says how long to wait.",
+    "503": "The database is away for a moment; Retry-After says how long.",
+}
+WRITING = {
+    "409": "The state of things stands in the way.",
+    "413": "The body is too large.",
+    "415": "The body has a form that is not taken.",
+    "422": "The values do not make sense: the errors name the parts.",
+}
+LIMIT_HEADERS = {
+    "X-RateLimit-Limit": "Requests in a minute.",
+    "X-RateLimit-Remaining": "Requests left in this minute.",
+    "X-RateLimit-Reset": "When the next minute begins, in seconds since 1970.",
+}
+
+
+class PortalSchema(AutoSchema):
+    """Lists with their parameters, refusals, limits, conditional reads and repeated writes."""
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return isinstance(self.view, ListView) and self.method == "GET"
+
+    def get_override_parameters(self) -> list[Any]:
+        """Parameters that no serializer knows."""
+        found = list(super().get_override_parameters())
+        if isinstance(self.view, ListView) and self.method == "GET":
+            found += _of_list(self.view)
+        if getattr(getattr(self.view, self.method.lower(), None), "is_repeatable", False):
+            found.append(
+                OpenApiParameter(
+                    repeating.HEADER, str, OpenApiParameter.HEADER, pattern=r"^[!-~]{1,200}$",
+                    description="A name of this request: sent again within 24 hours it has no second effect and gets "
+                                "the first answer.",
+                )
+            )  # fmt: skip
+        return found
+
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
+        responses = super()._get_response_bodies(direction)
+        if direction != "response":
+            return responses
+        refusals = REFUSALS if self.method in ("GET", "HEAD") else {**REFUSALS, **WRITING}
+        problem = self.resolve_serializer(Problem, direction).ref
+        for status, text in refusals.items():
+            if status not in responses:
+                responses[status] = {"description": text, "content": {"application/problem+json": {"schema": problem}}}
+        if self.method == "GET":
+            responses.setdefault("304", {"description": "The caller holds the same already (If-None-Match)."})
+        for response in responses.values():
+            headers = response.setdefault("headers", {})
+            for name, text in LIMIT_HEADERS.items():
+                headers.setdefault(name, {"description": text, "schema": {"type": "integer"}})
+        return dict(sorted(responses.items()))
+
+
+def _of_list(view: ListView) -> list[OpenApiParameter]:
+    orders = [name for order in view.orders for name in (order, f"-{order}")]
+    found = [
+        OpenApiParameter("ordering", str, enum=orders, description="What to order by; a minus turns the order."),
+    ]
+    if view.searched:
+        found.append(OpenApiParameter("search", str, description="Words that all have to be found."))
+    return found

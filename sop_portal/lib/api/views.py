@@ -1,0 +1,85 @@
+"""The view that every operation of the API is: counted, scoped by its token, strict, conditional."""
+
+import hashlib
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from sop_portal.lib.api import problems
+
+
+class ApiView(APIView):
+    """One address of the API; who may ask, how often and in which form is said by the settings of the framework."""
+
+    # The scope a token needs; None: read or write, by the verb.
+    token_scope: str | None = None
+    # The largest body in bytes; None: that of every other page.
+    body_limit: int | None = None
+    # What stays possible while a person has to choose a new password.
+    open_before_new_password = False
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """As the framework's, but a request that shows a bad token is counted too."""
+        self.format_kwarg = None
+        renderer, media_type = self.perform_content_negotiation(request)
+        request.accepted_renderer, request.accepted_media_type = renderer, media_type
+        failure = None
+        try:
+            self.perform_authentication(request)
+        except exceptions.AuthenticationFailed as problem:
+            failure = problem
+        self.check_throttles(request)
+        if failure is not None:
+            raise failure
+        self.check_permissions(request)
+
+    def finalize_response(self, request: Request, response: HttpResponseBase, *args: Any, **kw: Any) -> Response:
+        """Adds what is left of the limit, and answers 304 where the caller holds the same already."""
+        final: Response = super().finalize_response(request, response, *args, **kw)  # type: ignore[arg-type]
+        patch_vary_headers(final, ["Accept", "Authorization", "Cookie"])
+        for name, value in getattr(request._request, "limit_headers", {}).items():
+            final[name] = value
+        if (
+            request.method in ("GET", "HEAD")
+            and final.status_code == 200
+            and hasattr(final, "add_post_render_callback")
+        ):
+            final.add_post_render_callback(lambda rendered: _conditional(request, rendered))
+        return final
+
+
+def _conditional(request: Request, response: Any) -> Any:
+    """The answer, named by its contents; 304 when `If-None-Match` names it."""
+    if response.streaming:
+        return response
+    etag = response.get("ETag")
+    if etag is None:
+        etag = f'"{hashlib.blake2b(response.content, digest_size=12).hexdigest()}"'
+        response["ETag"] = etag
+    if not request.headers.get("If-None-Match"):
+        return response
+    answer: Any = get_conditional_response(request._request, etag=etag, response=response)
+    if answer is not None and answer is not response:
+        for name in ("Vary", *getattr(request._request, "limit_headers", {})):
+            answer[name] = response[name]
+    return answer
+
+
+class NothingHere(ApiView):
+    """Every address under the API that no operation has."""
+
+    schema = None
+    permission_classes = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise exceptions.NotFound(problems.NOT_FOUND)
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Never reached: `initial` has answered already."""
+        raise exceptions.NotFound(problems.NOT_FOUND)

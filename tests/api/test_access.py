@@ -1,0 +1,76 @@
+"""Every operation of the API, for every kind of person and verb. A new route without a line here fails.
+
+What a person may read of a list is tested with the list; here it is whether the operation opens at all.
+"""
+
+from typing import Any
+
+import pytest
+
+from audit.context import acting
+from sop_portal.conf.services import set_value
+from tests.api.helpers import API, Program, program_of
+from tests.factories import make_user
+from tests.test_access import fingerprint, routes
+
+VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# Whoever is not signed in, and each role.
+WHO = ("anonymous", "rep", "manager", "viewer", "admin")
+ROLES = {"rep": "sales_rep", "manager": "manager", "viewer": "viewer", "admin": "admin"}
+
+# Route -> verb -> what an empty request is answered, in the order of WHO. A verb that is not named is not served (405).
+EVERYBODY = (400,) * 5
+SIGNED_IN = (401, 200, 200, 200, 200)
+OWN_ACT = (401, 400, 400, 400, 400)
+MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
+    "auth-login": {"POST": EVERYBODY},
+    "auth-refresh": {"POST": EVERYBODY},
+    "auth-logout": {"POST": (401, 204, 204, 204, 204)},
+    "auth-me": {"GET": SIGNED_IN},
+    "auth-change-password": {"POST": OWN_ACT},
+    "auth-password-reset": {"POST": EVERYBODY},
+    "auth-password-reset-confirm": {"POST": EVERYBODY},
+    "tokens": {"GET": SIGNED_IN, "POST": OWN_ACT},
+    "token": {"DELETE": (401, 404, 404, 404, 404)},
+}
+# What stands in the addresses of single things: things that do not exist.
+PARTS = {"<int:pk>": "99999999"}
+
+pytestmark = pytest.mark.django_db
+
+
+def addresses() -> dict[str, str]:
+    found = {}
+    for name, pattern in routes():
+        if name.startswith("api:"):
+            address = pattern.removeprefix("api/v1").rstrip("/")
+            for part, value in PARTS.items():
+                address = address.replace(part, value)
+            found[name.removeprefix("api:")] = address
+    return found
+
+
+def test_every_operation_has_a_line() -> None:
+    assert addresses().keys() == MATRIX.keys()
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_every_verb_answers_as_the_matrix_says(who: str) -> None:
+    user = make_user(ROLES[who]) if who in ROLES else None
+    with acting("system", source="command"):
+        set_value("rate_limit_requests_per_minute", 10_000, by=None)
+    before = fingerprint()
+    wrong: dict[tuple[str, str], Any] = {}
+    for name, address in addresses().items():
+        for verb in VERBS:
+            expected = MATRIX[name][verb][WHO.index(who)] if verb in MATRIX[name] else 405
+            if user is None and expected == 405 and 401 in {row[0] for row in MATRIX[name].values()}:
+                expected = 401
+            # Each asks anew: signing out ends what it was asked with.
+            program = program_of(user) if user else Program()
+            answer = program(verb, address, None if verb == "GET" else {})
+            if answer.status_code != expected:
+                wrong[verb, f"{API}{address}"] = (answer.status_code, expected)
+    assert wrong == {}
+    left = {"accounts_tokenfamily", "accounts_user"}
+    assert [row for row in fingerprint() if row[0] not in left] == [row for row in before if row[0] not in left]

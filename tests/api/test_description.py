@@ -1,0 +1,56 @@
+"""The description of the API (OpenAPI) and its page."""
+
+import json
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver
+
+from sop_portal.api_urls import operations
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client() -> Client:
+    client = Client()
+    client.force_login(make_user("viewer"), backend="sop_portal.accounts.backends.EmailOrUsernameBackend")
+    return client
+
+
+@pytest.mark.parametrize(("address", "status"), [("/api/schema", 401), ("/api/openapi.json", 401), ("/api/docs", 302)])
+def test_only_people_who_are_signed_in_read_it(client: Client, address: str, status: int) -> None:
+    assert client.get(address).status_code == 200
+    assert Client().get(address).status_code == status
+
+
+def test_every_operation_is_described_with_its_answers(client: Client) -> None:
+    described = json.loads(client.get("/api/openapi.json").content)
+    assert described["openapi"] == "3.1.0"
+    names = set()
+    for path, verbs in described["paths"].items():
+        assert not path.endswith("/")
+        for verb, operation in verbs.items():
+            assert operation["tags"], path
+            assert operation["description"], path
+            assert operation["operationId"] not in names
+            names.add(operation["operationId"])
+            assert {"400", "401", "404", "429"} <= operation["responses"].keys(), (path, verb)
+    views = {pattern.callback.cls for pattern in operations}
+    expected = sum(1 for view in views for verb in ("get", "post", "put", "patch", "delete") if hasattr(view, verb))
+    assert len(names) == expected
+
+
+def test_the_page_of_the_description_keeps_to_the_policy(client: Client) -> None:
+    page = client.get("/api/docs")
+    assert "unsafe" not in page["Content-Security-Policy"]
+    assert b"<script>" not in page.content
+
+
+def test_addresses_of_the_api_are_served_by_operations_of_it() -> None:
+    from sop_portal.lib.api.views import ApiView
+
+    for pattern in operations:
+        assert issubclass(pattern.callback.cls, ApiView)
+    assert get_resolver().resolve("/api/v1/nothing/at/all").view_name == "api-nothing"

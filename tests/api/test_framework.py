@@ -1,0 +1,249 @@
+"""What every operation shares: strict JSON, problems, pages, limits, conditional reads, repeats, addresses."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+import time_machine
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.exceptions import ParseError
+from rest_framework.response import Response
+
+from audit.context import acting
+from sop_portal.accounts.models import IdempotencyKey
+from sop_portal.conf import services as conf_services
+from sop_portal.lib import ratelimit
+from sop_portal.lib.api import repeating
+from sop_portal.lib.api.bodies import JSONParser
+from tests.api.helpers import Program, program_of
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def program() -> Program:
+    return program_of(make_user("admin"))
+
+
+def make_tokens(program: Program, *names: str) -> None:
+    for name in names:
+        assert program("POST", "/tokens", {"name": name, "scopes": ["read"]}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("{", "not JSON"),
+        (b"\xff\xfe", "not UTF-8"),
+        ('{"name": NaN}', "NaN is not a number"),
+        ('{"name": Infinity}', "Infinity is not a number"),
+        ('{"name": "a", "name": "b"}', "'name' stands twice"),
+        ("[" * 21 + "]" * 21, "deeper than 20"),
+        ("[" * 100_000, "deeper than 20"),
+        ('{"days": ' + "9" * 5_000 + "}", "too many digits"),
+    ],
+)
+def test_what_is_not_strictly_json_is_refused(program: Program, body: Any, words: str) -> None:
+    answer = program("POST", "/tokens", body)
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+    assert words in answer.json()["detail"]
+
+
+def test_twenty_levels_are_read_and_decimals_stay_as_they_are_written() -> None:
+    import io
+
+    read = JSONParser().parse(io.BytesIO(b"[" * 20 + b"0.1" + b"]" * 20))
+    for _ in range(20):
+        (read,) = read
+    assert read == "0.1"
+    with pytest.raises(ParseError):
+        JSONParser().parse(io.BytesIO(b'{"a": -Infinity}'))
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "headers", "status"),
+    [
+        ("GET", "/nothing", {}, 404),
+        ("POST", "/nothing", {}, 404),
+        ("DELETE", "/auth/me", {}, 405),
+        ("POST", "/auth/me", {}, 405),
+        ("GET", "/auth/me", {"Accept": "text/csv"}, 406),
+        ("GET", "/tokens?page=%00", {}, 404),
+        ("GET", "/tokens?page=-1", {}, 400),
+        ("GET", f"/tokens?page={10**20}", {}, 400),
+        ("GET", "/tokens?page_size=1001", {}, 400),
+        ("GET", "/tokens?page=%D9%A1", {}, 400),
+        ("GET", "/tokens?ordering=password", {}, 400),
+        ("GET", "/tokens?colour=red", {}, 400),
+    ],
+)
+def test_every_refusal_is_a_problem(program: Program, method: str, address: str, headers: Any, status: int) -> None:
+    answer = program(method, address, **headers)
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem.keys() >= {"type", "title", "status", "detail", "errors"}
+    assert problem["status"] == status
+    assert answer["X-Request-ID"]
+
+
+def test_another_form_than_json_is_refused_and_so_is_a_body_that_is_too_large(program: Program) -> None:
+    made = program._client.generic(
+        "POST", "/api/v1/tokens", b"name=a", content_type="application/x-www-form-urlencoded",
+        headers=program._headers,
+    )  # fmt: skip
+    assert made.status_code == 415
+    large = program("POST", "/tokens", json.dumps({"name": "x" * 3_000_000}))
+    assert (large.status_code, large["Content-Type"]) == (413, "application/problem+json")
+
+
+def test_nobody_gets_a_problem_that_says_how_to_sign_in() -> None:
+    answer = Program()("GET", "/tokens")
+    assert answer.status_code == 401
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+    assert Program()("GET", "/nothing").status_code == 404
+
+
+def test_pages_lead_to_each_other(program: Program) -> None:
+    make_tokens(program, "a", "b", "c")
+    first = program("GET", "/tokens?page_size=2&ordering=name").json()
+    assert (first["count"], first["previous"]) == (3, None)
+    assert [row["name"] for row in first["results"]] == ["a", "b"]
+    second = program("GET", first["next"].partition("/api/v1")[2]).json()
+    assert (second["next"], [row["name"] for row in second["results"]]) == (None, ["c"])
+    assert second["previous"].endswith("page=1")
+    assert [row["name"] for row in program("GET", "/tokens?ordering=-name").json()["results"]] == ["c", "b", "a"]
+    assert [row["name"] for row in program("GET", "/tokens?search=B").json()["results"]] == ["b"]
+    assert program("GET", "/tokens?page=9").json()["results"] == []
+
+
+def test_an_address_ends_with_a_slash_or_not(program: Program) -> None:
+    assert program("GET", "/tokens/").json() == program("GET", "/tokens").json()
+
+
+def test_what_the_caller_holds_already_is_not_sent_again(program: Program) -> None:
+    answer = program("GET", "/auth/me")
+    same = program("GET", "/auth/me", If_None_Match=answer["ETag"])
+    assert (same.status_code, same.content) == (304, b"")
+    assert same["X-RateLimit-Remaining"] == "58"
+    assert program("GET", "/auth/me", If_None_Match='"other"').status_code == 200
+
+
+@pytest.fixture
+def one_minute() -> Iterator[None]:
+    """The clock stands, so that no new minute begins while requests of one are counted."""
+    with time_machine.travel(dt.datetime.now(dt.UTC), tick=False):
+        yield
+
+
+@pytest.mark.usefixtures("one_minute")
+def test_the_sixty_first_request_of_a_minute_is_refused(program: Program) -> None:
+    for left in range(59, -1, -1):
+        answer = program("GET", "/auth/me", X_Forwarded_For=f"10.0.0.{left}")
+        assert (answer.status_code, answer["X-RateLimit-Limit"]) == (200, "60")
+        assert answer["X-RateLimit-Remaining"] == str(left)
+    refused = program("GET", "/auth/me")
+    assert refused.status_code == 429
+    assert 1 <= int(refused["Retry-After"]) <= 60
+    assert refused["X-RateLimit-Remaining"] == "0"
+    assert refused.json()["detail"] == ("Rate limit exceeded. Maximum 60 requests per minute allowed. Try again later.")
+    assert program_of(make_user("viewer"))("GET", "/auth/me").status_code == 200
+
+
+@pytest.mark.usefixtures("one_minute")
+def test_addresses_count_alike_whatever_they_forge() -> None:
+    for _ in range(60):
+        assert Program()("GET", "/auth/me", X_Forwarded_For="10.1.1.1").status_code == 401
+    assert Program()("GET", "/auth/me", X_Forwarded_For="10.2.2.2").status_code == 429
+
+
+@pytest.mark.usefixtures("one_minute")
+def test_the_limit_follows_its_setting(program: Program) -> None:
+    with acting("system", source="command"):
+        conf_services.set_value("rate_limit_requests_per_minute", 2, by=None)
+    assert [program("GET", "/auth/me").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_with_the_cache_away_the_api_serves(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*args: Any, **kwargs: Any) -> Any:
+        raise redis.ConnectionError("away")
+
+    monkeypatch.setattr(cache, "incr", away)
+    monkeypatch.setattr(cache, "add", away)
+    monkeypatch.setattr(ratelimit, "_away_until", 0.0)
+    answer = program("GET", "/auth/me")
+    assert answer.status_code == 200
+    assert answer["X-RateLimit-Limit"] == "60"
+    monkeypatch.setattr(ratelimit, "_away_until", 0.0)
+
+
+class Asked:
+    """A request and the view that it reaches, for what `repeatable` does around a post."""
+
+    def __init__(self, user: Any, body: bytes = b"{}", key: str | None = "first") -> None:
+        self.user, self.body, self.method, self.content_type = user, body, "POST", "application/json"
+        self.headers = {"Idempotency-Key": key} if key is not None else {}
+
+    def get_full_path(self) -> str:
+        return "/api/v1/things"
+
+
+class Thing:
+    done = 0
+
+    @repeating.repeatable
+    def post(self, request: Any) -> Response:
+        type(self).done += 1
+        return Response({"number": type(self).done}, status=201, headers={"Location": "/1", "ETag": '"1"'})
+
+
+def test_a_post_that_is_named_has_its_effect_once() -> None:
+    user = make_user()
+    Thing.done = 0
+    first = Thing().post(Asked(user))
+    again = Thing().post(Asked(user))
+    assert (first.data, again.data, Thing.done) == ({"number": 1}, {"number": 1}, 1)
+    assert (again.status_code, again["Location"], again["Idempotency-Replayed"]) == (201, "/1", "true")
+    assert Thing().post(Asked(user, key="second")).data == {"number": 2}
+    assert Thing().post(Asked(make_user())).data == {"number": 3}
+    assert Thing().post(Asked(user, key=None)).data == {"number": 4}
+    with pytest.raises(Exception, match="used for another request"):
+        Thing().post(Asked(user, b'{"other": 1}'))
+    for key in ("", " ", "é", "x" * 201):
+        with pytest.raises(Exception, match="visible ASCII"):
+            Thing().post(Asked(user, key=key))
+    IdempotencyKey.objects.filter(key="first").update(at="2020-01-01T00:00:00Z")
+    assert Thing().post(Asked(user, b'{"other": 1}')).data == {"number": 5}
+
+
+def test_what_was_refused_may_be_asked_again() -> None:
+    user = make_user()
+
+    class Refusing(Thing):
+        @repeating.repeatable
+        def post(self, request: Any) -> Response:
+            make_user()
+            return Response({"detail": "no"}, status=422)
+
+    before = type(user).objects.count()
+    assert Refusing().post(Asked(user)).status_code == 422
+    assert type(user).objects.count() == before
+    Thing.done = 0
+    assert Thing().post(Asked(user)).status_code == 201
+
+
+def test_a_list_asks_as_often_for_ten_rows_as_for_one(program: Program) -> None:
+    make_tokens(program, "a")
+    with CaptureQueriesContext(connection) as one:
+        program("GET", "/tokens")
+    make_tokens(program, *"bcdefghijk")
+    with CaptureQueriesContext(connection) as many:
+        program("GET", "/tokens")
+    assert len(one) == len(many)
