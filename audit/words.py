@@ -41,12 +41,13 @@ NAMED = {
     "cycle": ("opened", "closed", "archived", "prices_left"),
     "forecast": ("submitted", "recalled", "approved", "rejected", "returned", "adjusted"),
 }
-OTHERS = ("excel_imported", "import_undone", "report_downloaded", "access_denied")
+OTHERS = ("excel_imported", "import_undone", "report_downloaded", "access_denied", "system_scheduled_job_run")
 TYPES = {
     "forecast": "Line",
     "matrix": "Matrix entry",
     "product_group": "Product group",
     "excel": "Workbook",
+    "job_run": "Run of a job",
 }
 
 _CELL = re.compile(r"(\w+) (\d{4}-\d{2})\Z")

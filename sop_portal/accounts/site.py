@@ -31,6 +31,16 @@ class PortalAdminSite(AdminSite):
             return HttpResponseRedirect(reverse("admin:index", current_app=self.name))
         return redirect(f"{reverse('account_login')}?{urlencode({REDIRECT_FIELD_NAME: target})}")
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """Stock, but for schedules: their tables belong to a library, and they stand with the runs of jobs."""
+        apps: list[dict[str, Any]] = super().get_app_list(request, app_label)
+        beats = next((app for app in apps if app["app_label"] == "django_celery_beat"), None)
+        jobs = next((app for app in apps if app["app_label"] == "jobs"), None)
+        if beats is not None and jobs is not None:
+            jobs["models"] = [{**model, "name": "Jobs"} for model in beats["models"]] + jobs["models"]
+            apps.remove(beats)
+        return apps
+
     def logout(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

@@ -58,6 +58,8 @@ class JobRun(models.Model):
     objects = JobRunQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "run of a job"
+        verbose_name_plural = "runs of jobs"
         ordering = ["-pk"]
         default_permissions = ("view",)
         permissions = [("run_job", "Can start jobs by hand")]
