@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, cached_property
 
-from sop_portal import conf
+from sop_portal import conf, heartbeat
 from sop_portal.lib.language import decimal_mark
 
 
@@ -25,10 +25,14 @@ class Portal:
 
     @cached_property
     def banners(self) -> list[tuple[str, str]]:
-        """States that matter to everybody: (level, sentence)."""
-        if conf.get("enable_audit_logging"):
-            return []
-        return [("bad", "Audit logging is off: changes are not recorded. An administrator can switch it on again.")]
+        """States that matter: (level, sentence); those of the machinery to whoever can see to it."""
+        found = []
+        if not conf.get("enable_audit_logging"):
+            found.append("Audit logging is off: changes are not recorded. An administrator can switch it on again.")
+        user = getattr(self._request, "user", None)
+        if user is not None and user.has_perm("jobs.run_job") and (complaint := heartbeat.complaint()):
+            found.append(complaint)
+        return [("bad", sentence) for sentence in found]
 
     @cached_property
     def demo(self) -> bool:

@@ -16,10 +16,12 @@ from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 from audit.context import SYSTEM, acting
 from sop_portal import checks
 from sop_portal.jobs.times import next_due
+from sop_portal.lib import ratelimit
 
 # Seconds between two signs, and how long one counts.
 EVERY = 15.0
 LASTS = 60
+PARTS = {"worker": "the worker", "beat": "beat (the schedules)"}
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +37,48 @@ def beat(part: str) -> None:
 def lives(part: str) -> bool:
     """Whether `part` gave a sign lately. Raises what the cache raises when it is away."""
     return cache.get(f"heartbeat:{part}") is not None
+
+
+class _Memory:
+    """What was last found out about the parts, and until when (monotonic seconds) that may be said again."""
+
+    def __init__(self) -> None:
+        self.sentence = ""
+        self.until = 0.0
+
+
+_memory = _Memory()
+
+
+def complaint() -> str:
+    """Why jobs do not run now, in a sentence for those who can see to it; "" while they do. At most EVERY seconds old.
+
+    A cache that is away is not asked on each page: it may hang.
+    """
+    if time.monotonic() >= _memory.until:
+        _memory.sentence = _complaint()
+        _memory.until = time.monotonic() + EVERY
+    return _memory.sentence
+
+
+def forget() -> None:
+    """Look again at the next question."""
+    _memory.until = 0.0
+
+
+def _complaint() -> str:
+    try:
+        if ratelimit.is_degraded():
+            raise OSError
+        silent = [words for part, words in PARTS.items() if not lives(part)]
+    except (redis.RedisError, OSError):
+        return "Jobs are not running: Redis cannot be reached. Mails, imports and closing wait until it is back."
+    if not silent:
+        return ""
+    return (
+        f"Jobs are not running: {' and '.join(silent)} gave no sign of life for a minute. "
+        "Mails, imports and closing wait until that is back."
+    )
 
 
 class Scheduler(DatabaseScheduler):

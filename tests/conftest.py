@@ -121,9 +121,10 @@ def at() -> Iterator[Callable[[Any], None]]:
 @pytest.fixture(autouse=True)
 def fresh_settings() -> Iterator[None]:
     """Run-time settings are kept for a second per process; a test must not see those of the one before."""
-    from sop_portal import conf
+    from sop_portal import conf, heartbeat
 
     conf.clear_cache()
+    heartbeat.forget()
     yield
     conf.clear_cache()
 

@@ -4,14 +4,19 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('jobs', '0004_sweep_of_imports'),
+        ("jobs", "0004_sweep_of_imports"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='jobrun',
-            options={'default_permissions': ('view',), 'ordering': ['-pk'], 'permissions': [('run_job', 'Can start jobs by hand')], 'verbose_name': 'run of a job', 'verbose_name_plural': 'runs of jobs'},
+            name="jobrun",
+            options={
+                "default_permissions": ("view",),
+                "ordering": ["-pk"],
+                "permissions": [("run_job", "Can start jobs by hand")],
+                "verbose_name": "run of a job",
+                "verbose_name_plural": "runs of jobs",
+            },
         ),
     ]
