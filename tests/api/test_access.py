@@ -22,6 +22,7 @@ ROLES = {"rep": "sales_rep", "manager": "manager", "viewer": "viewer", "admin": 
 EVERYBODY = (400,) * 5
 SIGNED_IN = (401, 200, 200, 200, 200)
 OWN_ACT = (401, 400, 400, 400, 400)
+MISSING = (401, 404, 404, 404, 404)
 MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "auth-login": {"POST": EVERYBODY},
     "auth-refresh": {"POST": EVERYBODY},
@@ -30,8 +31,11 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "auth-change-password": {"POST": OWN_ACT},
     "auth-password-reset": {"POST": EVERYBODY},
     "auth-password-reset-confirm": {"POST": EVERYBODY},
+    "users": {"GET": SIGNED_IN, "POST": (401, 403, 403, 403, 400)},
+    "user": dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), MISSING),
+    **{f"user-{act}": {"POST": MISSING} for act in ("activate", "deactivate", "unlock")},
     "tokens": {"GET": SIGNED_IN, "POST": OWN_ACT},
-    "token": {"DELETE": (401, 404, 404, 404, 404)},
+    "token": {"DELETE": MISSING},
 }
 # What stands in the addresses of single things: things that do not exist.
 PARTS = {"<int:pk>": "99999999"}

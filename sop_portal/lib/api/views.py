@@ -1,6 +1,5 @@
 """The view that every operation of the API is: counted, scoped by its token, strict, conditional."""
 
-import hashlib
 from typing import Any
 
 from django.http import HttpResponseBase
@@ -11,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sop_portal.lib.api import problems
+from sop_portal.lib.api.conditions import etag_of
 
 
 class ApiView(APIView):
@@ -59,7 +59,7 @@ def _conditional(request: Request, response: Any) -> Any:
         return response
     etag = response.get("ETag")
     if etag is None:
-        etag = f'"{hashlib.blake2b(response.content, digest_size=12).hexdigest()}"'
+        etag = etag_of(response.content)
         response["ETag"] = etag
     if not request.headers.get("If-None-Match"):
         return response

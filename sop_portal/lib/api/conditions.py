@@ -1,0 +1,25 @@
+"""`ETag` and `If-Match`: who writes may say which state they saw, and is refused when it is another one."""
+
+import hashlib
+from typing import Any
+
+from django.utils.http import parse_etags
+from rest_framework.request import Request
+
+from sop_portal.lib.api.bodies import JSONRenderer
+from sop_portal.lib.api.problems import RevisionStale
+
+
+def etag_of(content: bytes) -> str:
+    """The name of a state: a digest of how it is sent."""
+    return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+
+
+def require_match(request: Request, now: Any) -> None:
+    """Refuse when the caller names the state they saw and `now`, as it would be sent, is another one.
+
+    Raises RevisionStale with the present state.
+    """
+    seen = parse_etags(request.headers.get("If-Match", ""))
+    if seen and "*" not in seen and etag_of(JSONRenderer().render(now)) not in seen:
+        raise RevisionStale("Somebody changed this after you read it; read it again.", current=now)
