@@ -38,7 +38,7 @@ NAMED = {
         "deactivated",
         "activated",
     ),
-    "cycle": ("opened", "closed", "archived", "prices_left"),
+    "cycle": ("opened", "closed", "archived", "prices_left", "reminded"),
     "forecast": ("submitted", "recalled", "approved", "rejected", "returned", "adjusted"),
 }
 OTHERS = ("excel_imported", "import_undone", "report_downloaded", "access_denied", "system_scheduled_job_run")

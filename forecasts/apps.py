@@ -11,6 +11,7 @@ class ForecastsConfig(AppConfig):
         from audit.tracking import exempt, track
         from forecasts import receivers  # noqa: F401  connects itself
         from forecasts.excel import legacy_work
+        from forecasts.mails import kinds
         from forecasts.models import KeptPrice, Line, PriceSource, QuantitySource, Snapshot
         from masterdata.imports.doing import ELSEWHERE, Elsewhere
         from masterdata.models import ImportRun
@@ -31,5 +32,6 @@ class ForecastsConfig(AppConfig):
         )
         exempt(KeptPrice, why="which prices were left as they are; the decision is recorded on the cycle")
         ELSEWHERE[ImportRun.Kind.LEGACY] = Elsewhere(legacy_work.check, legacy_work.apply)
+        kinds.declare_all()
         # No field of a line tells a cost.
         open_to_readers("forecast", Line)

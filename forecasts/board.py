@@ -81,6 +81,11 @@ class Row:
         return Decimal(self.counts.handed_in) / self.expected if self.expected else Decimal(0)
 
     @property
+    def may_be_reminded(self) -> bool:
+        """Whether there is something to hand in and time to do it."""
+        return bool(self.counts.to_do) and self.state != State.LATE
+
+    @property
     def bar_label(self) -> str:
         """The bar in words."""
         return f"{self.name}: {self.counts.handed_in:,} of {self.expected:,} lines handed in"

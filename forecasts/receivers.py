@@ -7,15 +7,24 @@ from typing import Any
 from django.dispatch import receiver
 from django.urls import reverse
 
-from cycles.models import Cycle
-from cycles.signals import cycle_moved, missed_asked, standing_asked, undecided_asked
+from cycles.models import Cycle, ExtensionRequest
+from cycles.signals import (
+    cycle_moved,
+    extension_asked,
+    extension_declined,
+    missed_asked,
+    standing_asked,
+    undecided_asked,
+)
 from cycles.standing import Counts, Undecided
-from forecasts import ahead, progress
+from forecasts import ahead, mails, progress
+from forecasts.models import Line
 from forecasts.services.opening import close_lines, publish_lines, seed_lines
 from forecasts.services.ownership import move_lines, would_move
 from forecasts.services.prices import may_take, offer
 from forecasts.services.refreshing import refresh_lines
 from forecasts.services.reopening import missed_now, reopen_lines
+from forecasts.signals import lines_moved
 from masterdata.ahead import Plan
 from masterdata.notices import Notice
 from masterdata.signals import assignment_asked, customers_assigned, notices_asked, plan_asked
@@ -35,6 +44,34 @@ def follow_cycle(
     }.get(move)
     if follow is not None:
         follow(cycle, by=by, now=now, details=details)
+
+
+@receiver(cycle_moved, dispatch_uid="forecasts.tell_of_move")
+def tell_of_move(
+    sender: Any, cycle: Cycle, move: str, by: Any, now: dt.datetime, details: dict[str, Any], **kwargs: Any
+) -> None:
+    """Mail those whom the move concerns; connected after the lines, so that it tells what became of them."""
+    mails.tell_of_move(cycle, move, by=by, now=now, details=details)
+
+
+@receiver(lines_moved, dispatch_uid="forecasts.tell_of_act")
+def tell_of_act(
+    sender: Any, verb: str, cycle: Cycle, lines: Sequence[Line], by: Any, comment: str, **kwargs: Any
+) -> None:
+    """Mail those whom an act on lines concerns."""
+    mails.tell_of_act(verb, cycle, lines, by=by, comment=comment)
+
+
+@receiver(extension_asked, dispatch_uid="forecasts.tell_of_request")
+def tell_of_request(sender: Any, request: ExtensionRequest, **kwargs: Any) -> None:
+    """Mail those who can give more time."""
+    mails.tell_of_request(request)
+
+
+@receiver(extension_declined, dispatch_uid="forecasts.tell_of_declined_request")
+def tell_of_declined_request(sender: Any, request: ExtensionRequest, **kwargs: Any) -> None:
+    """Mail the rep who gets no more time."""
+    mails.tell_of_declined_request(request)
 
 
 @receiver(customers_assigned, dispatch_uid="forecasts.follow_customers")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from forecasts.views import board, consolidated, grid, legacy, line, prices, review, submit
+from forecasts.views import board, consolidated, grid, legacy, line, prices, remind, review, submit
 
 app_name = "forecasts"
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("review/", review.review, name="review"),
     path("review/decide/", review.decide, name="decide"),
     path("board/", board.submission_board, name="board"),
+    path("board/remind/", remind.remind, name="remind"),
     path("board/file/<slug:form>/", board.board_file, name="board_file"),
     path("lines/<int:pk>/", line.line_detail, name="line"),
     path("lines/<int:pk>/adjust/", line.adjust, name="adjust"),

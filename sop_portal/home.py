@@ -70,7 +70,8 @@ def strip(request: HttpRequest) -> Strip | None:
             note = f"your team: {_lines(number)} wait{'s' if number == 1 else ''} for you, oldest since {_day(since, user)}"
         elif not text:
             note = "your team: no line waits for you"
-    return Strip(cycle, deadline, _deadline_label(deadline, user), text, done, total, note)
+    label = formats.both_clocks(deadline, business_zone().key, user.time_zone)
+    return Strip(cycle, deadline, label, text, done, total, note)
 
 
 def review_count(request: HttpRequest) -> int:
@@ -102,18 +103,6 @@ def _lines(number: int, word: str = "line") -> str:
 
 def _day(at: dt.datetime | None, user: Any) -> str:
     return formats.instant(at, user.time_zone).split(",")[0]
-
-
-def _deadline_label(at: dt.datetime | None, user: Any) -> str:
-    """ "Fri 27 Nov 2026, 18:00 New York (23:00 for you)": business time first, the reader's clock when it differs."""
-    if at is None:
-        return ""
-    zone = business_zone()
-    text = f"{formats.instant(at, zone.key)} {formats.zone_name(zone.key)}"
-    there, here = formats.instant(at, zone.key), formats.instant(at, user.time_zone)
-    if there == here:
-        return text
-    return f"{text} ({here.rpartition(', ')[2] if there.split(',')[0] == here.split(',')[0] else here} for you)"
 
 
 @require_safe

@@ -86,6 +86,8 @@ GET: dict[str, tuple[int, ...]] = {
     # Without anything to decide it leads back to the list.
     "forecasts:decide": (SIGN_IN, NO, NO, MOVED, MOVED, NO, MOVED),
     "forecasts:board": (SIGN_IN, NO, NO, OK, OK, OK, OK),
+    # Without a cycle in the address there is nobody to remind.
+    "forecasts:remind": (SIGN_IN, NO, NO, GONE, GONE, NO, GONE),
     "forecasts:board_file": (SIGN_IN, NO, NO, OK, OK, OK, OK),
     "forecasts:line": IN_SCOPE,
     "forecasts:adjust": (SIGN_IN, NO, GONE, CLASH, GONE, NO, CLASH),

@@ -27,6 +27,7 @@ from forecasts.services.writing import (
     take_snapshots,
     write_cells,
 )
+from forecasts.signals import lines_moved
 from sop_portal.lib.errors import Conflict, NotAllowed, Refused
 from sop_portal.lib.text import normal, plain_note
 
@@ -184,6 +185,7 @@ def _write(
     )
     for line in lines:
         line.status, line.revision = act.after, line.revision + 1
+    lines_moved.send(sender=Line, verb=act.verb, cycle=lines[0].cycle, lines=lines, by=by, comment=comment)
     return list(lines)
 
 

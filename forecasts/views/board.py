@@ -16,6 +16,7 @@ from forecasts import board
 from forecasts.excel.board_file import TYPES, write_board
 from forecasts.forms import MAX_FIND, whole_number
 from forecasts.grid_json import MAX_ID
+from forecasts.services.reminding import may_remind
 from sop_portal.lib import ratelimit
 from sop_portal.lib.paging import pager
 
@@ -50,7 +51,7 @@ def submission_board(request: HttpRequest) -> HttpResponse:
         "query": _address(request.GET),
         "states": [(state.value, state.label, found.states[state]) for state in board.State if found.states[state]],
         "managers": _managers(found),
-        "may_remind": False,
+        "may_remind": wanted.cycle.is_open and wanted.tab == board.REP and may_remind(request.user),
         "zone": business_zone().key,
     }
     return render(request, "forecasts/board.html", context)

@@ -160,6 +160,20 @@ def instant(at: dt.datetime | None, zone: str) -> str:
     return f"{local:%a} {local.day} {local:%b %Y}, {local:%H:%M}"
 
 
+def both_clocks(at: dt.datetime | None, business: str, own: str) -> str:
+    """An instant in the business time zone, with the reader's own clock behind it when that shows something else.
+
+    "Fri 27 Nov 2026, 18:00 New York (23:00 for you)".
+    """
+    if at is None:
+        return ""
+    there, here = instant(at, business), instant(at, own)
+    text = f"{there} {zone_name(business)}"
+    if there == here:
+        return text
+    return f"{text} ({here.rpartition(', ')[2] if there.split(',')[0] == here.split(',')[0] else here} for you)"
+
+
 def zone_name(zone: str) -> str:
     """A time zone as people say it: "New York" for America/New_York."""
     return zone.rsplit("/", 1)[-1].replace("_", " ")
