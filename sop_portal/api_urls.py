@@ -5,10 +5,14 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from sop_portal.accounts.api import urls as accounts
+from sop_portal.jobs.api import urls as jobs
 from sop_portal.lib.api.views import NothingHere
+from sop_portal.mail.api import urls as mail
 
 operations = [
     *accounts.urlpatterns,
+    *mail.urlpatterns,
+    *jobs.urlpatterns,
 ]
 
 # Read in a browser, which is led to the sign-in page.

@@ -34,11 +34,14 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "users": {"GET": SIGNED_IN, "POST": (401, 403, 403, 403, 400)},
     "user": dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), MISSING),
     **{f"user-{act}": {"POST": MISSING} for act in ("activate", "deactivate", "unlock")},
+    "notifications": {"GET": SIGNED_IN},
+    "jobs": {"GET": (401, 403, 403, 403, 200)},
+    "job-run": {"POST": (401, 403, 403, 403, 404)},
     "tokens": {"GET": SIGNED_IN, "POST": OWN_ACT},
     "token": {"DELETE": MISSING},
 }
 # What stands in the addresses of single things: things that do not exist.
-PARTS = {"<int:pk>": "99999999"}
+PARTS = {"<int:pk>": "99999999", "<slug:name>": "no_such_thing"}
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,1 @@
+"""Operations about jobs, for those who may see their runs."""
