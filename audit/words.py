@@ -41,7 +41,15 @@ NAMED = {
     "cycle": ("opened", "closed", "archived", "prices_left", "reminded"),
     "forecast": ("submitted", "recalled", "approved", "rejected", "returned", "adjusted"),
 }
-OTHERS = ("excel_imported", "import_undone", "report_downloaded", "access_denied", "system_scheduled_job_run")
+OTHERS = (
+    "excel_imported",
+    "import_undone",
+    "report_downloaded",
+    "access_denied",
+    "system_scheduled_job_run",
+    "system_startup",
+    "system_shutdown",
+)
 TYPES = {
     "forecast": "Line",
     "matrix": "Matrix entry",

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import celeryd_init, setup_logging, worker_ready
+from celery.signals import celeryd_init, setup_logging, worker_ready, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sop_portal.settings")
 
@@ -47,15 +47,23 @@ def _log_as_the_web_does(**kwargs: Any) -> None:
 
 
 @celeryd_init.connect
-def _refuse_insecure(**kwargs: Any) -> None:
-    from sop_portal import checks
+def _prepare(**kwargs: Any) -> None:
+    from sop_portal import starting
 
-    checks.stop_if_insecure()
+    starting.prepare("worker")
 
 
 @worker_ready.connect
 def _tell_that_the_worker_lives(sender: Any = None, **kwargs: Any) -> None:
-    from sop_portal import heartbeat
+    from sop_portal import heartbeat, starting
 
+    starting.ready("worker")
     heartbeat.beat("worker")
     sender.timer.call_repeatedly(heartbeat.EVERY, heartbeat.beat, args=("worker",))
+
+
+@worker_shutting_down.connect
+def _tell_that_it_stops(how: str = "", **kwargs: Any) -> None:
+    from sop_portal import starting
+
+    starting.draining("worker", how)

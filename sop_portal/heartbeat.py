@@ -14,7 +14,7 @@ from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from audit.context import SYSTEM, acting
-from sop_portal import checks
+from sop_portal import starting
 from sop_portal.jobs.times import next_due
 from sop_portal.lib import ratelimit
 
@@ -89,9 +89,10 @@ class Scheduler(DatabaseScheduler):
     def setup_schedule(self) -> None:
         """Read the tables; beat may add entries of its own. Beat tells that it starts only after this, so the check
         that every process makes at its start is made here."""
-        checks.stop_if_insecure()
+        starting.prepare("beat")
         with acting(SYSTEM, source="job"):
             super().setup_schedule()
+        starting.ready("beat")
 
     def sync(self) -> None:
         """Write back when each schedule ran last."""

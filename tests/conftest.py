@@ -19,7 +19,8 @@ from sop_portal.lib import temporary
 SEEDED = {
     "django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions",
     "django_celery_beat_crontabschedule", "django_celery_beat_intervalschedule", "django_celery_beat_periodictask",
-    "django_celery_beat_periodictasks", "jobs_declaredschedule",
+    "django_celery_beat_periodictasks", "django_celery_beat_solarschedule", "django_celery_beat_clockedschedule",
+    "jobs_declaredschedule",
 }  # fmt: skip
 
 # The portal's clock, movable in tests only: `SET sop.now`.
