@@ -113,10 +113,8 @@ def sample(target: Target) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for name, state in (("new", NEW), ("changed", CHANGED)):
         # Only these are put into words.
-        first = f"SELECT line FROM {target.rows} WHERE state = '{state}' ORDER BY line LIMIT {SAMPLE_KEPT}"
-        (last,) = one_of(f"SELECT coalesce(max(line), 0) FROM ({first}) AS first")
-        told_rows = _told(target, state, f" AND staged.line <= {last}", with_line=True)
-        rows = rows_of(f"{told_rows} ORDER BY line LIMIT {SAMPLE_KEPT}") if last else []
+        first = f"(SELECT * FROM {target.rows} WHERE state = '{state}' ORDER BY line LIMIT {SAMPLE_KEPT})"
+        rows = rows_of(f"{_told(target, state, source=first, with_line=True)} ORDER BY line")
         found[name] = [{"row": line, "label": label, "changes": orjson.loads(pairs)} for line, label, pairs in rows]
     return found
 
@@ -161,12 +159,16 @@ def _insert(target: Target, part: _Part) -> None:
     )
 
 
-def _told(target: Target, state: str, condition: str = "", *, with_line: bool = False) -> str:
-    """The query of id, label and changes of the staged rows in `state` that meet a further condition."""
+def _told(target: Target, state: str, condition: str = "", *, source: str = "", with_line: bool = False) -> str:
+    """The query of id, label and changes of the staged rows in `state` that meet a further condition.
+
+    source: rows to take instead of all that are staged.
+    """
     columns = target.values if state == CHANGED else (*target.keys, *target.values)
     label, changes, joins = told(target.model, target.fields(columns), VERBS[state])
     head = "staged.line" if with_line else "staged.id::text"
-    return f"SELECT {head}, {label}, {changes} FROM {target.rows} AS staged {joins} WHERE state = '{state}'{condition}"
+    rows = f"{source or target.rows} AS staged"
+    return f"SELECT {head}, {label}, {changes} FROM {rows} {joins} WHERE state = '{state}'{condition}"
 
 
 def _remember(target: Target, run_id: int, part: _Part) -> None:

@@ -15,7 +15,7 @@ from masterdata.imports.kinds import NUMBERS, Column, Kind
 from masterdata.imports.layout import CSV, Found
 from masterdata.imports.outcome import Problem
 from masterdata.imports.progress import Watch
-from masterdata.imports.values import Unreadable, plain_pattern, read
+from masterdata.imports.values import Unreadable, plain_digits, plain_pattern, read
 from sop_portal.lib.errors import TooLarge
 from sop_portal.lib.numbers import DecimalMark
 from sop_portal.lib.tables import FIELDS, MARK, fault
@@ -199,9 +199,13 @@ class Staging:
         if len(columns) < 2:
             return {}
         strictest = min(columns, key=lambda column: column.limit or 0)
-        one = self._plain(strictest)
-        names = ", ".join(f'"{column.name}"' for column in columns)
-        return {self._odd(column): f"concat_ws(' ', {names}) !~ '^({one}( |$))*$'" for column in columns}
+        names = [f'"{column.name}"' for column in columns]
+        cells = f"concat_ws(' ', {', '.join(names)})"
+        # Digits are counted only where there may be too many.
+        one, loose = self._plain(strictest), self._plain(strictest, counted=False)
+        longest = f"greatest({', '.join(f'octet_length({name})' for name in names)})"
+        look = f"({cells} !~ '^({loose}( |$))*$' OR {longest} > {plain_digits(strictest)} AND {cells} !~ '^({one}( |$))*$')"
+        return {self._odd(column): look for column in columns}
 
     def _asked(self, column: Column, is_reference: bool) -> Iterator[tuple[str, str]]:
         if column.must_be_filled:
@@ -237,8 +241,8 @@ class Staging:
             return f"{name} IS NOT NULL"
         return f"length({name}) > {column.max_length or 0} OR {name} ~ '[^ -~]'"
 
-    def _plain(self, column: Column) -> str:
-        return plain_pattern(column, own_points=self.form != CSV or self.mark == ".")
+    def _plain(self, column: Column, *, counted: bool = True) -> str:
+        return plain_pattern(column, own_points=self.form != CSV or self.mark == ".", counted=counted)
 
     def _read(self, column: Column, text: str) -> tuple[str, str | None, str | None, bool]:
         try:

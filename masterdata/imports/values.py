@@ -53,20 +53,29 @@ class Cell:
     ambiguous: bool = False
 
 
-def plain_pattern(column: Column, *, own_points: bool) -> str:
+def plain_digits(column: Column) -> int:
+    """How many digits before the point a plain number has at most.
+
+    A digit less than the limit has: what rounds up to the limit is no number for the database.
+    """
+    return max(1, (column.limit or _LARGEST).adjusted() - 1)
+
+
+def plain_pattern(column: Column, *, own_points: bool, counted: bool = True) -> str:
     """A pattern of PostgreSQL for the numbers that mean the same to everybody.
 
     own_points: a point is the decimal mark in this file, so "1.234" is plain too; else it may stand for thousands.
+    counted: no more digits than `plain_digits` are taken, which costs the database more than all the rest.
     """
     sign = "-?" if column.signed else ""
-    # A digit less than the limit has: what rounds up to the limit is no number for the database.
-    whole = max(1, (column.limit or _LARGEST).adjusted() - 1)
+    digits = plain_digits(column)
+    some, many = (f"{{1,{digits}}}", f"{{4,{digits}}}") if counted else ("+", "{4,}")
     if column.type == "whole":
-        return rf"{sign}[0-9]{{1,{whole}}}"
+        return f"{sign}[0-9]{some}"
     if own_points:
-        return rf"{sign}[0-9]{{1,{whole}}}(?:\.[0-9]+)?"
-    not_threes = rf"[0-9]{{1,{whole}}}\.(?:[0-9]{{1,2}}|[0-9]{{4,}})"
-    return rf"{sign}(?:[0-9]{{1,{whole}}}|[0-9]{{4,{whole}}}\.[0-9]+|0\.[0-9]+|{not_threes})"
+        return rf"{sign}[0-9]{some}(?:\.[0-9]+)?"
+    not_threes = rf"[0-9]{some}\.(?:[0-9]{{1,2}}|[0-9]{{4,}})"
+    return rf"{sign}(?:[0-9]{some}|[0-9]{many}\.[0-9]+|0\.[0-9]+|{not_threes})"
 
 
 def read(column: Column, text: str, mark: DecimalMark = ".") -> Cell:

@@ -67,7 +67,7 @@ def _work(run: ImportRun, watch: LiveWatch) -> None:
     if wanted not in ImportRun.BUSY:
         return
     if run.progress.attempts > ATTEMPTS:
-        _give_up(run, f"The worker stopped {ATTEMPTS} times while it worked on this file. Split it, or send it as CSV.")
+        _give_up(run, f"The worker stopped {ATTEMPTS} times while it worked on this file. {_smaller(run)}")
         return
     try:
         if wanted == State.APPLYING:
@@ -88,13 +88,20 @@ def _work(run: ImportRun, watch: LiveWatch) -> None:
     except Cancelled:
         _give_up(run, "Cancelled before it had ended.", State.CANCELLED)
     except SoftTimeLimitExceeded:
-        _give_up(run, "It took longer than four minutes and was stopped. Split the file, and send it as CSV.")
+        _give_up(run, f"It took longer than four minutes and was stopped. {_smaller(run)}")
     except DomainError as refusal:
         _give_up(run, refusal.detail)
     except DatabaseError as problem:
         log.exception("import_failed", run=run.pk)
         cause = str(problem).strip().partition("\n")[0] or "no reason given"
         _give_up(run, f"The database stopped it ({cause}). Try again in a minute.")
+
+
+def _smaller(run: ImportRun) -> str:
+    """What makes a file easier to work on."""
+    if run.kind == ImportRun.Kind.LEGACY:
+        return "Upload fewer workbooks at a time."
+    return "Split the file, and send it as CSV."
 
 
 def _give_up(run: ImportRun, reason: str, state: State = State.FAILED) -> None:

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 
 from audit.context import acting
@@ -21,7 +23,7 @@ from masterdata.imports.progress import Cancelled, LiveWatch, watching, worked_o
 from masterdata.models import Actual, ActualRevision, Customer, ImportProgress
 from sop_portal.lib.errors import Conflict
 from tests.concurrency.test_races import acts_as, at_once, refusals
-from tests.conftest import _url
+from tests.conftest import _url, owner_connection
 from tests.factories import make_customer, make_product, make_user
 from tests.imports import ACTUALS, csv_bytes, sentences, stored
 
@@ -248,6 +250,56 @@ def test_a_run_that_kills_its_worker_is_given_up(world):
     ImportProgress.objects.filter(run=run).update(attempts=worker.ATTEMPTS)
     assert worker.work(run.pk) == "failed"
     assert stored(run).reason.startswith("The worker stopped 3 times while it worked on this file.")
+
+
+@contextmanager
+def soft_limit(seconds):
+    """What the worker's time limit does: an exception out of a signal, wherever the work is."""
+
+    def stop(*args):
+        raise SoftTimeLimitExceeded
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("state", ["queued", "applying", "undoing"])
+def test_a_time_limit_inside_a_statement_ends_the_work_cleanly(world, state):
+    """The statement is stopped in the database as well, nothing is written, and the run says why."""
+    run = uploaded(world, content()) if state == "queued" else checked(world, content())
+    if state != "queued":
+        applied(world, run)
+    if state == "undoing":
+        assert worker.work(run.pk) == "applied"
+        with acting(world.admin, source="web"):
+            runs.undo_run(run.pk, by=world.admin)
+    before = list(Actual.objects.values_list("pk", "quantity"))
+    entries = Entry.objects.filter(entity_type="actual").count()
+    assert stored(run).state == state
+    with owner_connection() as somebody, somebody.transaction():
+        # The import waits for this table in the middle of a statement.
+        somebody.execute("LOCK TABLE masterdata_actual IN ROW EXCLUSIVE MODE")
+        start = time.monotonic()
+        with soft_limit(1.5):
+            ended = worker.work(run.pk)
+        assert time.monotonic() - start < 10
+    assert ended == ("applied" if state == "undoing" else "failed")
+    assert stored(run).reason == "It took longer than four minutes and was stopped. Split the file, and send it as CSV."
+    assert list(Actual.objects.values_list("pk", "quantity")) == before
+    assert Entry.objects.filter(entity_type="actual").count() == entries
+    until(lambda: backends_of_others() == 0)
+    # Nobody works on it any more, and the next attempt does all of it.
+    with acting(world.admin, source="web"):
+        if state == "undoing":
+            runs.undo_run(run.pk, by=world.admin)
+        else:
+            runs.recheck_run(run.pk, by=world.admin)
+    assert worker.work(run.pk) == ("undone" if state == "undoing" else "checked")
 
 
 def start_worker(run):
