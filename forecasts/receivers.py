@@ -21,7 +21,7 @@ from forecasts import ahead, mails, progress
 from forecasts.models import Line
 from forecasts.services.opening import close_lines, publish_lines, seed_lines
 from forecasts.services.ownership import move_lines, would_move
-from forecasts.services.prices import may_take, offer
+from forecasts.services.prices import may_take, offer, offer_lately
 from forecasts.services.refreshing import refresh_lines
 from forecasts.services.reopening import missed_now, reopen_lines
 from forecasts.signals import lines_moved
@@ -87,10 +87,10 @@ def answer_assignment(sender: Any, customer_ids: Sequence[int], **kwargs: Any) -
 
 
 @receiver(notices_asked, dispatch_uid="forecasts.notices")
-def answer_notices(sender: Any, user: Any, **kwargs: Any) -> list[Notice]:
+def answer_notices(sender: Any, user: Any, lately: bool = False, **kwargs: Any) -> list[Notice]:
     """Whether lines of the open cycle have prices that changed since."""
     cycle = Cycle.objects.open().first() if may_take(user) else None
-    if cycle is None or not (found := offer(cycle)):
+    if cycle is None or not (found := offer_lately(cycle) if lately else offer(cycle)):
         return []
     return [Notice(found.sentence, "Update or leave them", reverse("forecasts:prices", args=[cycle.pk]))]
 

@@ -15,7 +15,10 @@ class Notice:
     url: str
 
 
-def notices(user: Any) -> list[Notice]:
-    """What waits for a decision of `user`, [] for people who decide nothing of it."""
-    answers: Any = notices_asked.send(sender=Notice, user=user)
+def notices(user: Any, *, lately: bool = False) -> list[Notice]:
+    """What waits for a decision of `user`, [] for people who decide nothing of it.
+
+    lately: what was so within the last minute is enough, for a page that is opened all day.
+    """
+    answers: Any = notices_asked.send(sender=Notice, user=user, lately=lately)
     return [notice for _, answer in answers for notice in answer]

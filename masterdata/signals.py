@@ -18,5 +18,6 @@ plan_asked = Signal()
 # Arguments: run_id. A run waits for the worker; sent in the transaction that leaves it there.
 import_queued = Signal()
 
-# Asked by `masterdata.notices`. Arguments: user. Answers a list of `notices.Notice`.
+# Asked by `masterdata.notices`. Arguments: user, lately (an answer of the last minute will do). Answers a list of
+# `notices.Notice`.
 notices_asked = Signal()

@@ -122,7 +122,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if user.has_perm("cycles.move_cycle"):
         context["steps"] = first_steps(user)
         context["moves"] = [] if context["steps"] else _moves(user, open_cycle)
-        context["notices"] = notices(user)
+        context["notices"] = notices(user, lately=True)
     if user.has_perm("masterdata.import_data") and not context.get("steps"):
         context["imports"] = ImportRun.objects.visible_to(user).select_related("uploaded_by")[:IMPORTS]
     context["headline"], context["subline"] = _headline(context)

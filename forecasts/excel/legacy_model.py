@@ -17,11 +17,17 @@ BookKind = Literal["rep_workbook", "consolidated", "portal", "unknown"]
 # How the customer of a plan is known: by name, as a prospect with a name, or as a prospect that nothing names.
 CustomerRole = Literal["customer", "prospect", "nameless"]
 
-# Warnings that only say how something was read; nothing was left out because of them.
+# Warnings that only say how something was read: nobody need look at them.
 INFORMATIVE = frozenset({
     "dropped_zeros", "price_without_volume", "below_second_header", "one_price", "text_number", "fraction",
     "total_row", "block_guessed", "hidden_sheet", "risk_guessed", "other_error_cells", "provisional_code",
     "budget_months", "budget_kind", "budget_added", "budget_name", "line_changed", "same_in_files", "many_cycles",
+})  # fmt: skip
+
+# Warnings that ask for a look at what was taken nevertheless.
+TAKEN = frozenset({
+    "drifting_months", "repeated_month", "unread_month", "price_months_differ", "first_month_differs", "price_missing",
+    "ambiguous_number", "unknown_risk", "same_line", "same_customer", "other_rep",
 })  # fmt: skip
 
 
@@ -40,8 +46,13 @@ class Warning:
 
     @property
     def informative(self) -> bool:
-        """Whether nothing was left out because of it."""
+        """Whether it only says how something was read."""
         return self.code in INFORMATIVE
+
+    @property
+    def left_out(self) -> bool:
+        """Whether something of the file was not taken."""
+        return not self.informative and self.code not in TAKEN
 
     @property
     def address(self) -> str:

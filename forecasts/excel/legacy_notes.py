@@ -86,7 +86,8 @@ def note_items(notes: Notes, items: Sequence[Item], *, one_price: bool) -> None:
         if without:
             notes.add(
                 "price_missing", item.address(without[0]),
-                f"Item {item.code} has a volume without a price in {len(without)} of {item.cells} months.",
+                f"Item {item.code} has a volume without a price in {len(without)} of {item.cells} months; they are taken "
+                "and count no sales. Write the prices and upload the workbook again, or set one in the pricing matrix.",
             )  # fmt: skip
     if one_price:
         notes.add("one_price", "", "One price per item was taken for all months.")

@@ -106,8 +106,8 @@ class Outcome:
         self.lines += len(plan.rows)
         for row in plan.rows:
             for period, value in zip(cycle.periods, row.quantity, strict=True):
-                if value:
-                    file.cells += 1
+                if value is not None:
+                    file.cells += bool(value)
                     file.volume += value
                     key = periods.key(period)
                     self.by_period[key] = self.by_period.get(key, ZERO) + value

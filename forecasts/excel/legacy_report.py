@@ -15,7 +15,7 @@ def describe(run: ImportRun, files: Sequence[ReadFile], outcome: Outcome) -> Non
     run.rows_unchanged = outcome.count("unchanged")
     run.rows_read = run.rows_created + run.rows_updated + run.rows_unchanged
     refused = [file for file in files if file.refused]
-    run.rows_refused = sum(1 for warning in outcome.warnings if not warning.informative) + len(refused)
+    run.rows_refused = sum(1 for warning in outcome.warnings if warning.left_out) + len(refused)
     books = [file.book for file in files if file.book is not None]
     several = len(files) > 1
     run.control_totals = {

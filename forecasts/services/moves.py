@@ -221,7 +221,8 @@ def submit_lines(
     def check(line: Line) -> str:
         if not line.live:
             return f"{line_label(line)} has no forecast; enter a quantity before submitting it."
-        sentences = [problem.sentence for problem in problems(line)]
+        # Lines of several customers may be handed in together.
+        sentences = [f"{line.customer.label}: {problem.sentence}" for problem in problems(line)]
         if line.pk in reasons and (sentence := reasons[line.pk].problem):
             sentences.append(f"{line_label(line)}: {sentence}")
         return " ".join(sentences)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import redis
+import structlog
+from django.core.cache import cache
 from django.db import connection, transaction
 
 from audit.services import Event, record, record_many
@@ -27,6 +30,11 @@ from masterdata.prices import (
 )
 from sop_portal.lib import periods
 from sop_portal.lib.errors import Conflict, NotAllowed
+
+log = structlog.get_logger(__name__)
+
+# Seconds for which `offer_lately` believes what was counted.
+LASTS = 60
 
 _WORKED_OUT = OF_CUSTOMER + OF_LIST + OF_NOBODY
 _INPUT = "'draft', 'rejected'"
@@ -47,6 +55,7 @@ entry AS MATERIALIZED (
       FROM entry {PRICE_JOINS}
 ), offer AS (
     SELECT line.id, line.live, line.unit_price, line.price_source, in_force.price, in_force.origin, stale.cells,
+           stale.blanks,
            line.status IN ({_INPUT}) AS takes_input
       FROM in_force
       JOIN forecasts_line AS line ON line.id = in_force.line_id AND line.unit_price IS DISTINCT FROM in_force.price
@@ -54,7 +63,7 @@ entry AS MATERIALIZED (
       LEFT JOIN cycles_participant AS share ON share.cycle_id = line.cycle_id AND share.rep_id = line.owner_id
       LEFT JOIN forecasts_keptprice AS kept ON kept.line_id = line.id
      CROSS JOIN LATERAL (
-           SELECT array_agg(n ORDER BY n) AS cells
+           SELECT array_agg(n ORDER BY n) AS cells, count(*) FILTER (WHERE own IS NULL) AS blanks
              FROM unnest(line.unit_price, in_force.price, coalesce(kept.in_force, array_fill(NULL::numeric, ARRAY[16])))
                   WITH ORDINALITY AS cell(own, now, kept, n)
             WHERE strpos('{_WORKED_OUT}', substr(line.price_source, n::int, 1)) > 0
@@ -69,6 +78,7 @@ _COUNT = f"""
 WITH {_OFFER}
 SELECT count(*) FILTER (WHERE live AND takes_input),
        coalesce(sum(cardinality(cells)) FILTER (WHERE live AND takes_input), 0),
+       coalesce(sum(blanks) FILTER (WHERE live AND takes_input), 0),
        count(*) FILTER (WHERE NOT live AND takes_input), count(*) FILTER (WHERE live AND NOT takes_input)
   FROM offer
 """
@@ -107,12 +117,14 @@ RETURNING line_id
 
 @dataclass(frozen=True)
 class Offer:
-    """How much of an open cycle has old prices. lines, cells: of live lines that take input; dormant: further lines
-    that take input; handed_in: live lines that do not, and keep what they were handed in with."""
+    """How much of an open cycle has old prices. lines, cells: of live lines that take input; blanks: those of the cells
+    that have no price at all; dormant: further lines that take input; handed_in: live lines that do not, and keep what
+    they were handed in with."""
 
     cycle: Cycle
     lines: int = 0
     cells: int = 0
+    blanks: int = 0
     dormant: int = 0
     handed_in: int = 0
 
@@ -124,9 +136,18 @@ class Offer:
         """ "12 lines of S&OP Dec 2026 use the old price in 96 cells that nobody entered." """
         if not self.lines:
             return f"{_number(self.dormant, 'empty line')} of {self.cycle} still {_has(self.dormant)} the old price."
-        verb = "uses" if self.lines == 1 else "use"
-        cells = _number(self.cells, "cell")
-        return f"{_number(self.lines, 'line')} of {self.cycle} {verb} the old price in {cells} that nobody entered."
+        lines, cells = f"{_number(self.lines, 'line')} of {self.cycle}", _number(self.cells, "cell")
+        if self.blanks == self.cells:
+            return f"{lines} {_has(self.lines)} no price in {cells}, though there is one now."
+        verb, none = "uses" if self.lines == 1 else "use", " or none" if self.blanks else ""
+        return f"{lines} {verb} the old price{none} in {cells} that nobody entered."
+
+    @property
+    def what(self) -> str:
+        """What the lines have: "an old price", "no price though there is one"."""
+        if self.cells and self.blanks == self.cells:
+            return "no price though there is one"
+        return "an old price or none" if self.blanks else "an old price"
 
     @property
     def done(self) -> str:
@@ -174,8 +195,34 @@ def offer(cycle: Cycle) -> Offer:
     """What of the open `cycle` has old prices; nothing for a cycle in another state."""
     if not cycle.is_open:
         return Offer(cycle)
-    lines, cells, dormant, handed_in = _ask(_COUNT, cycle)[0]
-    return Offer(cycle, lines, int(cells), dormant, handed_in)
+    counts = [int(count) for count in _ask(_COUNT, cycle)[0]]
+    transaction.on_commit(lambda: _remember(cycle, counts))
+    return Offer(cycle, *counts)
+
+
+def offer_lately(cycle: Cycle) -> Offer:
+    """The same as it was within the last minute: adding it up is too much for a page that is opened all day."""
+    if not cycle.is_open:
+        return Offer(cycle)
+    try:
+        counts = cache.get(_key(cycle))
+    except (redis.RedisError, OSError) as problem:
+        log.warning("old prices are counted anew", problem=str(problem))
+        counts = None
+    return offer(cycle) if counts is None else Offer(cycle, *counts)
+
+
+def _key(cycle: Cycle) -> str:
+    # A number alone may be that of a cycle of another database that shares the cache.
+    return f"old-prices:{cycle.pk}:{cycle.opened_at and cycle.opened_at.timestamp()}"
+
+
+def _remember(cycle: Cycle, counts: Sequence[int] | None) -> None:
+    """Keep what was counted for a minute; None: forget it. Without a cache it is counted each time."""
+    try:
+        cache.set(_key(cycle), counts, LASTS)
+    except (redis.RedisError, OSError) as problem:
+        log.warning("old prices are not remembered", problem=str(problem))
 
 
 def stale_lines_of(cycle: Cycle, limit: int) -> list[Stale]:
@@ -235,7 +282,8 @@ def take_prices(cycle_id: int, *, by: Any) -> Offer:
         for pk, before, after, cells in taken
     )
     live = [cells for pk, _, _, cells in taken if lines[pk].live]
-    return Offer(cycle, len(live), sum(map(len, live)), len(taken) - len(live))
+    transaction.on_commit(lambda: _remember(cycle, None))
+    return Offer(cycle, lines=len(live), cells=sum(map(len, live)), dormant=len(taken) - len(live))
 
 
 @transaction.atomic
@@ -246,6 +294,7 @@ def leave_prices(cycle_id: int, *, by: Any) -> Offer:
     """
     cycle = _open(cycle_id, by)
     left = offer(cycle)
+    transaction.on_commit(lambda: _remember(cycle, None))
     if _ask(_LEAVE, cycle, by=by.pk):
         told = f"left in {left.cells:,} cells of {left.lines:,} lines"
         record(

@@ -175,7 +175,9 @@ def finding(run: ImportRun, kind: Kind) -> str:
         State.QUEUED: f"{run.file_name} waits to be checked",
         State.CHECKING: f"{run.file_name} is being checked",
         State.APPLYING: f"{run.file_name} is being applied",
-        State.APPLIED: f"{run.file_name} is imported: {_rows(written)} written",
+        State.APPLIED: f"{run.file_name} is imported: {_rows(written)} written"
+        if written
+        else f"Nothing new in {run.file_name}; no row was changed",
         State.REFUSED: f"{run.file_name} could not be read as {kind.title.lower()}",
         State.FAILED: f"The import of {run.file_name} failed; nothing was written",
         State.CANCELLED: f"The import of {run.file_name} was cancelled; nothing was written",

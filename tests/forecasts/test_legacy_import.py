@@ -313,3 +313,30 @@ def test_without_an_open_cycle_such_an_import_is_refused(client, admin, uploads,
         page = client.post(reverse("forecasts:legacy_upload"), {"file": file, "rep": "", "into": "open"}, follow=True)
     assert "No cycle is open" in page.content.decode()
     assert Customer.objects.count() == 0
+
+
+def test_what_was_taken_but_asks_for_a_look_is_not_refused():
+    """A volume without a price is kept and named with its remedy; only what was left out counts as refused."""
+    plan = Plan(
+        name="Elm Supply",
+        rows=[
+            Row(code="110001", description="Garlic", volumes=[5, 6, "many"], prices=[None, None, None]),
+        ],
+    )
+    outcome = apply(parse_book(as_workbook({plan.name: grid(plan)})))
+    (missing,) = [warning for warning in outcome.warnings if warning.code == "price_missing"]
+    assert missing.sentence.endswith(
+        "they are taken and count no sales. Write the prices and upload the workbook again, or set one in the pricing "
+        "matrix."
+    )
+    assert (missing.informative, missing.left_out) == (False, False)
+    left_out = [warning for warning in outcome.warnings if warning.left_out]
+    assert [warning.code for warning in left_out] == ["refused_number"]
+
+
+def test_a_zero_of_the_last_month_stands_in_the_control_totals():
+    volumes = [*range(1, 16), 0]
+    plan = Plan(name="Elm Supply", rows=[Row(code="110001", description="Garlic", volumes=volumes, prices=[10] * 16)])
+    outcome = apply(parse_book(as_workbook({plan.name: grid(plan)})))
+    assert list(outcome.by_period.values()) == volumes
+    assert (outcome.cells, outcome.volume) == (15, 120)

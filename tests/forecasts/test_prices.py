@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+import redis
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -12,7 +13,7 @@ from audit.context import acting
 from audit.models import Entry
 from forecasts.models import KeptPrice, Line
 from forecasts.services import LineEdit, set_cells
-from forecasts.services.prices import leave_prices, offer, stale_lines_of, take_prices
+from forecasts.services.prices import leave_prices, offer, offer_lately, stale_lines_of, take_prices
 from masterdata.models import MatrixEntry, Price, Product
 from masterdata.notices import notices
 from masterdata.prices import on_day
@@ -103,11 +104,55 @@ def test_list_prices_and_missing_ones_are_offered_too():
         Line.objects.filter(pk=line.pk).update(unit_price=[Decimal(7)] * 16, price_source="p" * 16)
         Line.objects.filter(pk=other.pk).update(unit_price=[None] * 16, price_source="-" * 16)
         Product.objects.update(list_price=Decimal(8))
-    assert offer(world.cycle).cells == 32
+    found = offer(world.cycle)
+    assert (found.cells, found.blanks, found.what) == (32, 16, "an old price or none")
+    assert found.sentence == "2 lines of S&OP Jan 2027 use the old price or none in 32 cells that nobody entered."
     take(world)
     assert [(set(one.unit_price), set(one.price_source)) for one in map(fresh, world.lines)] == [
         ({Decimal(8)}, {"p"})
     ] * 2
+
+
+def test_a_price_that_its_rep_emptied_is_offered_as_missing(client):
+    world = make_world(lines=1)
+    edit(world, world.lines[0], unit_price=dict.fromkeys([JAN, FEB]))
+    found = offer(world.cycle)
+    assert (found.cells, found.blanks) == (2, 2)
+    assert found.sentence == "1 line of S&OP Jan 2027 has no price in 2 cells, though there is one now."
+    client.force_login(world.admin)
+    page = client.get(reverse("forecasts:prices", args=[world.cycle.pk])).content.decode()
+    assert "1 line has no price though there is one" in page and "old price" not in page.partition("<main")[2][:600]
+
+
+def test_a_page_that_is_opened_all_day_asks_once_a_minute(
+    client, django_assert_num_queries, django_capture_on_commit_callbacks
+):
+    world = make_world(lines=1)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert not offer_lately(world.cycle)
+    price(world.lines[0], JAN, 20)
+    with django_assert_num_queries(0):
+        assert not offer_lately(world.cycle)
+    # Whoever changes prices is told at once, and home knows it from then on.
+    with django_capture_on_commit_callbacks(execute=True):
+        assert len(notices(world.admin)) == 1
+    with django_assert_num_queries(0):
+        assert offer_lately(world.cycle).cells == 16
+    with django_capture_on_commit_callbacks(execute=True):
+        take(world)
+    assert not offer_lately(world.cycle)
+
+
+def test_old_prices_are_counted_without_a_cache(monkeypatch):
+    world = make_world(lines=1)
+    price(world.lines[0], JAN, 20)
+
+    def away(*args, **kwargs):
+        raise redis.ConnectionError("away")
+
+    monkeypatch.setattr("forecasts.services.prices.cache.get", away)
+    monkeypatch.setattr("forecasts.services.prices.cache.set", away)
+    assert offer_lately(world.cycle).cells == 16
 
 
 def test_a_price_that_went_away_is_no_new_one():
