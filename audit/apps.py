@@ -11,13 +11,14 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def ready(self) -> None:
-        from audit.models import Entry, SealBlock, SinkMark
+        from audit.models import Entry, SealBlock, SinkMark, Tombstone
         from audit.tracking import exempt, track
         from sop_portal.conf.models import Setting
 
         track(Setting, fields=["value"], entity="setting", label=_setting_label)
         exempt(Entry, why="the trail itself, which can only grow")
         exempt(SealBlock, why="the chain over the trail, which can only grow")
+        exempt(Tombstone, why="what is left of dropped months; the drop itself is an entry")
         exempt(SinkMark, why="how far the hashes were told to a place outside, no decision of anybody")
         post_migrate.connect(_make_partitions, sender=self, dispatch_uid="audit.partitions")
 

@@ -1,4 +1,4 @@
-"""The canonical texts over which the seal is made, as SQL expressions of an entry `e`, a block `b`, a part `p`.
+"""The canonical texts over which the seal is made, as SQL expressions of an entry `e`, a block `b`, a part `p`, a tombstone `t`.
 
 The database has functions that say the same (`audit_entry_text`, `audit_block_text`), which sealing uses. Verifying does
 not trust those: the owner of the tables could change them, but nothing that stands in `pg_catalog`.
@@ -24,12 +24,21 @@ ENTRY_TEXT = (
     "e.request_id, e.severity, e.specificity)::text"
 )
 ENTRY_DIGEST = _digest(ENTRY_TEXT)
+ENTRY_COLUMNS = (
+    "form", "id", "at", "tx", "xact", "actor_id", "actor_label", "on_behalf_of_id", "on_behalf_label", "action",
+    "entity_type", "entity_id", "label", "changes", "ip", "user_agent", "source", "request_id", "severity", "specificity",
+)  # fmt: skip
 BLOCK_TEXT = (
     "json_build_array('block', 1, b.number, b.kind, b.from_xact, b.to_xact, b.after_id, b.until_id, b.month::text, "
     f"b.entries, {_micros('b.first_at')}, {_micros('b.last_at')}, b.last_id, b.root, b.previous_hash, "
     f"{_micros('b.sealed_at')})::text"
 )
 BLOCK_HASH = f"encode({_digest(BLOCK_TEXT)}, 'hex')"
+TOMBSTONE_TEXT = (
+    "json_build_array('tombstone', 1, t.month::text, t.entries, t.blocks, t.last_hash, t.archive, t.archive_hash, "
+    f"t.archive_bytes, t.dropped_by, {_micros('t.dropped_at')})::text"
+)
+TOMBSTONE_HASH = f"encode({_digest(TOMBSTONE_TEXT)}, 'hex')"
 # Of the digests of up to a thousand entries and of which entries they are.
 PART_DIGEST = (
     "sha256(convert_to(array_to_string(p.ids, ','), 'UTF8') || (SELECT string_agg(one.digest, ''::bytea ORDER BY "

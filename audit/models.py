@@ -10,7 +10,7 @@ from django.db import models
 
 from audit.querysets import TrackedQuerySet
 
-__all__ = ["Entry", "SealBlock", "SinkMark", "TrackedQuerySet"]
+__all__ = ["Entry", "SealBlock", "SinkMark", "Tombstone", "TrackedQuerySet"]
 
 
 class EntryQuerySet(models.QuerySet["Entry"]):
@@ -124,3 +124,26 @@ class SinkMark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sink}: block {self.number}"
+
+
+class Tombstone(models.Model):
+    """What is left of a month that retention dropped; chained as a block of its own. Written by the database only."""
+
+    month = models.DateField(primary_key=True)
+    entries = models.BigIntegerField()
+    blocks = models.BigIntegerField(help_text="How many blocks held the entries.")
+    last_hash = models.TextField(help_text="The last hash of the chain before the month was dropped.")
+    archive = models.TextField(help_text="Name of the file that holds the entries; empty where there is none.")
+    archive_hash = models.TextField(help_text="SHA-256 of that file.")
+    archive_bytes = models.BigIntegerField()
+    dropped_by = models.TextField()
+    dropped_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "audit_tombstone"
+        ordering = ["month"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.month:%B %Y}"

@@ -16,10 +16,10 @@ from sop_portal import conf
 
 SEVERITIES = ("INFO", "WARNING", "ERROR", "CRITICAL")
 # Recorded even while audit logging is off.
-SECURITY = ("user_", "role_", "setting_", "access_denied", "system_")
+SECURITY = ("user_", "role_", "setting_", "access_denied", "system_", "audit_")
 _WARNINGS = {
     "user_login_failed", "user_locked", "user_role_changed", "user_deactivated", "user_deleted", "role_updated",
-    "access_denied", "setting_updated", "setting_created", "setting_deleted", "import_undone",
+    "access_denied", "audit_month_dropped", "setting_updated", "setting_created", "setting_deleted", "import_undone",
 }  # fmt: skip
 
 # How much an action tells, for the choice among several of one object in one transaction.

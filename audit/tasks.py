@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from audit import partitions, sealing
+from audit import partitions, retention, sealing
 from sop_portal.lib.jobs import scheduled
 
 
@@ -19,3 +19,11 @@ def seal_audit() -> dict[str, int]:
     """Seal what the audit trail has gained, so that a later change of it is found."""
     sealed = sealing.seal()
     return {"blocks": sealed.blocks, "entries": sealed.entries}
+
+
+@scheduled("cleanup_audit_logs", day_of_week="0", hour="3", minute="0")
+@shared_task(name="audit.tasks.cleanup_audit_logs")
+def cleanup_audit_logs() -> dict[str, int]:
+    """Archive and drop whole months of the audit trail that are older than it is kept."""
+    done = retention.clean(who="cleanup_audit_logs")
+    return {"months": len(done), "entries": sum(dropped.entries for dropped in done)}

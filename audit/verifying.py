@@ -13,7 +13,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from audit import canonical, sink
+from audit import archives, canonical, sink
+from audit.models import SealBlock, Tombstone
 
 # Beyond these, problems are counted only.
 TOLD = 1000
@@ -23,7 +24,7 @@ _LINES = 1000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that does not fit. kind: altered, removed, added, block, digests, sink."""
+    """Something that does not fit. kind: altered, removed, added, block, digests, tombstone, archive, sink."""
 
     kind: str
     sentence: str
@@ -33,10 +34,15 @@ class Problem:
 
 @dataclasses.dataclass(slots=True)
 class Report:
-    """What verifying found. entries: how many live ones are sealed; unsealed_since: when the oldest other one began."""
+    """What verifying found. entries: how many live ones are sealed; unsealed_since: when the oldest other one began.
+
+    archived: entries that were proved in archives, of `tombstones` months that are not live any more.
+    """
 
     blocks: int = 0
     entries: int = 0
+    tombstones: int = 0
+    archived: int = 0
     last_hash: str = ""
     unsealed: int = 0
     unsealed_since: dt.datetime | None = None
@@ -76,34 +82,42 @@ class _Span:
 _START = _Span(0, 0, 0, _FARTHEST)
 
 
-def verify(*, sink_file: Path | None = None) -> Report:
-    """Prove the chain, every sealed entry and, where there is a file of hashes, that the chain is the one it tells of.
+def verify(*, sink_file: Path | None = None, with_archives: bool = True) -> Report:
+    """Prove the chain, every sealed entry, the archives of dropped months and, where there is a file of hashes, that
+    the chain is the one it tells of.
 
     sink_file: by default that of AUDIT_SEAL_SINK. Raises OSError when it cannot be read.
     """
     report = Report()
     with transaction.atomic(durable=True):
         canonical.one_snapshot()
-        last = _check_chain(report)
+        last, dropped = _check_chain(report)
+        stones = _check_tombstones(report, dropped)
         _check_digests(report)
         with connection.cursor() as cursor:
             _count_tail(cursor, report, last)
             for month in _months(cursor):
                 _check_month(cursor, report, month, last)
-        file = sink_file or _file_of_the_sink()
-        if file is not None:
-            _check_sink(report, file)
+    # Files may take longer than a transaction may stand idle; what they are compared with only grows.
+    if with_archives:
+        for stone in stones:
+            _check_archive(report, stone)
+    file = sink_file or _file_of_the_sink()
+    if file is not None:
+        _check_sink(report, file)
     return report
 
 
-def _check_chain(report: Report) -> _Span:
-    """Every block by itself and after the one before; returns the last one's span."""
+def _check_chain(report: Report) -> tuple[_Span, dict[dt.date, tuple[int, str]]]:
+    """Every block by itself and after the one before. Returns the last one's span, and number and root of the block
+    that tells of each dropped month."""
     number, last_hash, span, month = 0, "", _START, None
+    dropped: dict[dt.date, tuple[int, str]] = {}
     query = (
         "SELECT b.number, b.kind, b.from_xact, b.to_xact, b.after_id, b.until_id, b.month, b.entries, b.previous_hash, "
-        f"b.hash, {canonical.BLOCK_HASH} FROM audit_sealblock AS b ORDER BY b.number"
+        f"b.root, b.hash, {canonical.BLOCK_HASH} FROM audit_sealblock AS b ORDER BY b.number"
     )
-    for found, kind, lower, upper, after, until, its_month, entries, previous, its_hash, wanted in _stream(query):
+    for found, kind, lower, upper, after, until, its_month, entries, previous, root, its_hash, wanted in _stream(query):
         if found != number + 1:
             report.add(Problem("block", f"Blocks {number + 1} to {found - 1} are missing.", number + 1))
         if previous != last_hash:
@@ -118,15 +132,68 @@ def _check_chain(report: Report) -> _Span:
             )
         number, last_hash, span, month = found, its_hash, following, its_month
         report.blocks += 1
-        report.entries += entries if kind == "entries" else 0
+        if kind == "entries":
+            report.entries += entries
+        else:
+            # Its block comes later than those of its entries, which are live no more.
+            report.entries -= entries
+            dropped[its_month] = found, root
     report.last_hash = last_hash
-    return span
+    return span, dropped
+
+
+def _check_tombstones(report: Report, dropped: dict[dt.date, tuple[int, str]]) -> list[Tombstone]:
+    """Each tombstone against the block that tells of it, and the other way round."""
+    query = (
+        f"SELECT t.month, {canonical.TOMBSTONE_HASH}, t.entries, (SELECT coalesce(sum(b.entries), 0) "
+        "FROM audit_sealblock AS b WHERE b.month = t.month AND b.kind = 'entries') FROM audit_tombstone AS t"
+    )
+    known = {month: (its_hash, entries, sealed) for month, its_hash, entries, sealed in _stream(query)}
+    report.tombstones = len(known)
+    for month in sorted({*known, *dropped}):
+        number, root = dropped.get(month, (None, ""))
+        if number is None:
+            report.add(Problem("tombstone", f"No block tells that {month:%B %Y} was dropped."))
+        elif month not in known:
+            report.add(
+                Problem("tombstone", f"The tombstone of {month:%B %Y} is gone, of which block {number} tells.", number)
+            )
+        elif known[month][0] != root or known[month][1] != known[month][2]:
+            report.add(Problem("tombstone", f"The tombstone of {month:%B %Y} was altered.", number))
+    return list(Tombstone.objects.all())
+
+
+def _check_archive(report: Report, stone: Tombstone) -> None:
+    """The file of a dropped month against its hash, and what it holds against the blocks of that month."""
+    if not stone.archive:
+        return
+    path = archives.folder() / Path(stone.archive).name
+    words = f"{path}, the archive of {stone},"
+    try:
+        if archives.hash_of(path) != stone.archive_hash:
+            report.add(Problem("archive", f"{words} is not the file that was written."))
+            return
+        found = {block[2]: (its_hash, root) for block, its_hash, root in archives.blocks_of(path)}
+    except archives.Broken as problem:
+        report.add(Problem("archive", f"{words} {problem}."))
+        return
+    except OSError as problem:
+        report.add(Problem("archive", f"{words} cannot be read: {problem.strerror}."))
+        return
+    for block in SealBlock.objects.filter(month=stone.month, kind=SealBlock.Kind.ENTRIES).iterator():
+        if found.pop(block.number, None) != (block.hash, block.root):
+            report.add(Problem("archive", f"{words} does not hold what block {block.number} sealed.", block.number))
+        else:
+            report.archived += block.entries
+    for number in found:
+        report.add(Problem("archive", f"{words} holds block {number}, which is none of that month.", number))
 
 
 def _check_digests(report: Report) -> None:
     """The lists of digests against the blocks they belong to."""
     query = (
-        "SELECT coalesce(b.number, listed.block) FROM (SELECT * FROM audit_sealblock WHERE kind = 'entries') AS b "
+        "SELECT coalesce(b.number, listed.block) FROM (SELECT * FROM audit_sealblock WHERE kind = 'entries' "
+        "AND NOT (month IS NOT NULL AND month IN (SELECT month FROM audit_tombstone))) AS b "
         "FULL JOIN (SELECT p.block, sum(cardinality(p.ids)) AS entries, "
         f"{canonical.ROOT} AS root FROM audit_sealpart AS p GROUP BY p.block) AS listed ON listed.block = b.number "
         "WHERE b.root IS DISTINCT FROM coalesce(listed.root, '') OR b.entries <> coalesce(listed.entries, 0) ORDER BY 1"
@@ -147,7 +214,8 @@ def _months(cursor: Any) -> list[dt.date]:
         "WITH RECURSIVE seen (month) AS (SELECT date_trunc('month', min(at)) FROM audit_entry UNION ALL "
         "SELECT (SELECT date_trunc('month', min(at)) FROM audit_entry WHERE at >= seen.month + interval '1 month') "
         "FROM seen WHERE seen.month IS NOT NULL) SELECT month::date FROM seen WHERE month IS NOT NULL "
-        "UNION SELECT month FROM audit_sealblock WHERE kind = 'entries' AND month IS NOT NULL ORDER BY 1"
+        "UNION SELECT month FROM audit_sealblock WHERE kind = 'entries' AND month IS NOT NULL "
+        "AND month NOT IN (SELECT month FROM audit_tombstone) ORDER BY 1"
     )
     return [month for (month,) in cursor.fetchall()]
 
@@ -157,7 +225,8 @@ def _check_month(cursor: Any, report: Report, month: dt.date, last: _Span) -> No
     query = f"""
         SELECT sealed.block, sealed.id, live.id
           FROM (SELECT p.block, one.id, one.digest FROM audit_sealblock AS b JOIN audit_sealpart AS p ON p.block = b.number
-                 CROSS JOIN unnest(p.ids, p.digests) AS one(id, digest) WHERE b.month = %(month)s) AS sealed
+                 CROSS JOIN unnest(p.ids, p.digests) AS one(id, digest)
+                 WHERE b.month = %(month)s AND b.kind = 'entries') AS sealed
           FULL JOIN (SELECT e.id, {canonical.ENTRY_DIGEST} AS digest, {_TAIL} AS is_tail FROM audit_entry AS e
                       WHERE e.at >= %(month)s::timestamptz
                         AND e.at < %(month)s::timestamptz + interval '1 month') AS live ON live.id = sealed.id

@@ -321,6 +321,8 @@ STORAGES = {
 UPLOAD_DIR = Path(env("UPLOAD_DIR", str(VAR_DIR / "uploads")))
 # Where the hashes of the audit trail's seal are also kept: the path of a file, or "syslog".
 AUDIT_SEAL_SINK = env("AUDIT_SEAL_SINK", "")
+# Months of the audit trail that retention took out of the database.
+AUDIT_ARCHIVE_DIR = Path(env("AUDIT_ARCHIVE_DIR", str(VAR_DIR / "audit-archive")))
 # The largest body of all, that of a grid: 5,440 cells are about 0.5 MB of JSON, and forms without JavaScript send one
 # field a cell. What other pages take is in `middleware.BodyLimitMiddleware`.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024

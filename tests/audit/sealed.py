@@ -35,15 +35,15 @@ def seal_all(**options: int) -> int:
 def unsealed() -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT (SELECT count(*) FROM audit_entry) - coalesce(sum(entries), 0) FROM audit_sealblock "
-            "WHERE kind = 'entries'"
+            "SELECT (SELECT count(*) FROM audit_entry) - coalesce(sum(CASE kind WHEN 'entries' THEN entries "
+            "ELSE -entries END), 0) FROM audit_sealblock"
         )
         return cursor.fetchone()[0]
 
 
 def tamper(statement: str, params: object = None) -> psycopg.Cursor:
     """What an owner can do who stops the triggers."""
-    tables = ("audit_entry", "audit_sealblock", "audit_sealpart")
+    tables = ("audit_entry", "audit_sealblock", "audit_sealpart", "audit_tombstone")
     with owner_connection() as owner, owner.transaction():
         for table in tables:
             owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")

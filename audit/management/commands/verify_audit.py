@@ -23,10 +23,14 @@ class Command(BaseCommand):
             "--sink", type=Path, metavar="FILE", help="a file of hashes to compare with, instead of AUDIT_SEAL_SINK"
         )
 
+        parser.add_argument(
+            "--without-archives", action="store_true", help="leave out the files of months that were dropped"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             with acting(SYSTEM, source="command"):
-                report = verifying.verify(sink_file=options["sink"])
+                report = verifying.verify(sink_file=options["sink"], with_archives=not options["without_archives"])
         except (OSError, DatabaseError) as problem:
             raise CommandError(f"The trail could not be verified: {problem}", returncode=2) from problem
         if options["json"]:
@@ -48,6 +52,10 @@ class Command(BaseCommand):
             self.stdout.write(f"Last hash: {report.last_hash or 'none, nothing is sealed yet'}")
         else:
             self.stdout.write(f"The audit trail was tampered with: {report.problem_count:,} problems.")
+        if report.tombstones:
+            self.stdout.write(
+                f"Dropped: {report.tombstones:,} months; {report.archived:,} of their entries proved in archives."
+            )
         if report.unsealed:
             since = f"{report.unsealed_since:%d %b %Y, %H:%M:%S} UTC"
             self.stdout.write(f"Not sealed yet: {report.unsealed:,} entries, the oldest of {since}.")

@@ -1,0 +1,138 @@
+"""Retention: whole months that are old enough are archived, proved, and dropped with a tombstone left in the chain.
+
+The database itself decides whether a month may go (`audit_kept_because`, `audit_drop_month`); this module asks it, writes
+the archive first, and tries again while others are using the table.
+"""
+
+import dataclasses
+import datetime as dt
+import time
+from typing import Any
+
+import psycopg
+import structlog
+from django.db import DatabaseError, OperationalError, connection, transaction
+
+from audit import archives
+from audit.models import Tombstone
+from audit.services import Event, record
+from sop_portal import conf
+from sop_portal.lib.errors import Conflict
+
+log = structlog.get_logger(__name__)
+
+# Dropping needs the table for itself for a moment. Whoever writes waits at most half a second for us to give up.
+TRIES = 40
+PAUSE_SECONDS = 1.5
+_REFUSED, _BUSY = "AU001", ("55P03", "40P01")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Month:
+    """A month that is older than the trail is kept. refusal: why it stays all the same; "" when it goes."""
+
+    month: dt.date
+    entries: int
+    refusal: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dropped:
+    """A month that went. archive: the file that holds it, None when archiving is off."""
+
+    month: dt.date
+    entries: int
+    archive: archives.Archive | None
+
+
+def due() -> list[Month]:
+    """The months that the next cleanup deals with, the oldest first, and what stands in the way of each: a dry run."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE)
+        return [Month(month, entries, refusal or "") for month, entries, refusal in cursor.fetchall()]
+
+
+def clean(*, who: str) -> list[Dropped]:
+    """Archive and drop every month that is due; a repeat goes on where a broken one ended. who: for the tombstone.
+
+    Raises Conflict with all that stands in the way, once the others are dropped; OSError when an archive cannot be
+    written.
+    """
+    done, refusals = [], []
+    for month in due():
+        if month.refusal:
+            refusals.append(month.refusal)
+            continue
+        try:
+            dropped = _drop(month, who)
+        except Conflict as refusal:
+            refusals.append(refusal.detail)
+        else:
+            done += [dropped] if dropped else []
+    if refusals:
+        # A clock that jumped is told once, not once a month.
+        raise Conflict(" ".join(dict.fromkeys(refusals)))
+    return done
+
+
+def _drop(month: Month, who: str) -> Dropped | None:
+    try:
+        archive = archives.write(month.month) if conf.get("audit_archive") else None
+    except Conflict:
+        # Another process may have dropped the month under our eyes.
+        if Tombstone.objects.filter(pk=month.month).exists():
+            return None
+        raise
+    for attempt in range(TRIES):
+        try:
+            with transaction.atomic(durable=True):
+                if not _ask(month.month, who, archive):
+                    return None
+                record(
+                    Event(
+                        action="audit_month_dropped",
+                        entity_type="audit_month",
+                        entity_id=f"{month.month:%Y-%m}",
+                        label=f"{month.month:%B %Y}",
+                        changes={
+                            "entries": (month.entries, None),
+                            "archive": (None, archive.name if archive else None),
+                        },
+                    )
+                )
+            break
+        except OperationalError as busy:
+            if _code(busy) not in _BUSY or attempt + 1 == TRIES:
+                raise
+            time.sleep(PAUSE_SECONDS)
+    log.info("month of the audit trail dropped", month=f"{month.month:%Y-%m}", entries=month.entries)
+    return Dropped(month.month, month.entries, archive)
+
+
+def _ask(month: dt.date, who: str, archive: archives.Archive | None) -> bool:
+    given: list[Any] = [archive.name, archive.sha256, archive.size] if archive else ["", "", 0]
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("SELECT audit_drop_month(%s, %s, %s, %s, %s)", [month, who, *given])
+        except DatabaseError as problem:
+            if _code(problem) == _REFUSED:
+                raise Conflict(str(problem).partition("\n")[0]) from problem
+            raise
+        return bool(cursor.fetchone()[0])
+
+
+def _code(problem: DatabaseError) -> str | None:
+    cause = problem.__cause__
+    return cause.sqlstate if isinstance(cause, psycopg.Error) else None
+
+
+# Months that have a partition or sealed entries and no tombstone, if they are old enough.
+_DUE = """
+SELECT month, (SELECT count(*) FROM audit_entry WHERE at >= month::timestamptz
+                  AND at < month::timestamptz + interval '1 month'), audit_kept_because(month)
+  FROM (SELECT to_date(substr(relname, 13), 'YYYY_MM') AS month FROM pg_inherits JOIN pg_class ON oid = inhrelid
+         WHERE inhparent = 'audit_entry'::regclass AND relname ~ '^audit_entry_[0-9]{4}_[0-9]{2}$'
+        UNION SELECT month FROM audit_sealblock WHERE kind = 'entries' AND month IS NOT NULL) AS known
+ WHERE month NOT IN (SELECT month FROM audit_tombstone) AND audit_kept_until(month) <= portal_now()
+ ORDER BY month
+"""
