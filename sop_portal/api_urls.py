@@ -4,6 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
+from cycles.api import urls as cycles
 from sop_portal.accounts.api import urls as accounts
 from sop_portal.jobs.api import urls as jobs
 from sop_portal.lib.api.views import NothingHere
@@ -11,6 +12,7 @@ from sop_portal.mail.api import urls as mail
 
 operations = [
     *accounts.urlpatterns,
+    *cycles.urlpatterns,
     *mail.urlpatterns,
     *jobs.urlpatterns,
 ]
