@@ -49,6 +49,8 @@ OTHERS = (
     "system_scheduled_job_run",
     "system_startup",
     "system_shutdown",
+    "mail_retried",
+    "mail_tested",
 )
 TYPES = {
     "forecast": "Line",

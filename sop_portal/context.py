@@ -7,6 +7,8 @@ from django.utils.functional import SimpleLazyObject, cached_property
 
 from sop_portal import conf, heartbeat
 from sop_portal.lib.language import decimal_mark
+from sop_portal.mail import health
+from sop_portal.mail.models import Notification
 
 
 class Portal:
@@ -32,7 +34,14 @@ class Portal:
         user = getattr(self._request, "user", None)
         if user is not None and user.has_perm("jobs.run_job") and (complaint := heartbeat.complaint()):
             found.append(complaint)
+        if user is not None and user.has_perm("mail.view_outboxmail"):
+            found += _mail_troubles()
         return [("bad", sentence) for sentence in found]
+
+    @cached_property
+    def unread_count(self) -> int:
+        """Notices that this person has not read."""
+        return Notification.objects.visible_to(self._request.user).unread().count()
 
     @cached_property
     def demo(self) -> bool:
@@ -54,6 +63,16 @@ class Portal:
         from sop_portal import home
 
         return home.review_count(self._request)
+
+
+def _mail_troubles() -> list[str]:
+    """What keeps people from getting mail."""
+    found = []
+    if not conf.get("notification_email_enabled"):
+        found.append("Mail is off: people find notices in the portal only. Settings, Notices switches it on again.")
+    if stuck := health.stuck():
+        found.append(f"Mail is stuck: {stuck.words} could not be sent for more than half an hour. See Admin, Mails.")
+    return found
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:

@@ -21,6 +21,7 @@ urlpatterns = [
     path("accounts/", include("sop_portal.accounts.auth_urls")),
     path("accounts/", include("sop_portal.accounts.urls")),
     path("api/", include("sop_portal.api_urls")),
+    path("notices/", include("sop_portal.mail.urls")),
     path("audit/", include("audit.urls")),
     path("", include("masterdata.urls")),
     path("", include("cycles.urls")),

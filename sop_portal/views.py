@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from sop_portal import database, heartbeat
+from sop_portal.mail import health as outbox
 from sop_portal.pages import answer
 
 RETRY_AFTER = 5
@@ -43,6 +44,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     if parts["database"] != "ok":
         return _unavailable(parts)
     parts |= {"cache": _cache(), "broker": _broker(), "worker": _alive("worker"), "beat": _alive("beat")}
+    parts["mail"] = outbox.state()
     status = "ok" if set(parts.values()) == {"ok"} else "degraded"
     return JsonResponse({"status": status, "parts": parts})
 

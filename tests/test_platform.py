@@ -268,7 +268,7 @@ class TestReady:
             200,
             {
                 "status": "ok",
-                "parts": {"database": "ok", "cache": "ok", "broker": "ok", "worker": "ok", "beat": "ok"},
+                "parts": {"database": "ok", "cache": "ok", "broker": "ok", "worker": "ok", "beat": "ok", "mail": "ok"},
             },
         )
 
@@ -277,6 +277,7 @@ class TestReady:
         assert (status, body["status"]) == (200, "degraded")
         assert body["parts"] == {
             "database": "ok", "cache": "away", "broker": "away", "worker": "unknown", "beat": "unknown",
+            "mail": "ok",
         }  # fmt: skip
 
     def test_pending_migrations(self, client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:

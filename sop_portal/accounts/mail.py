@@ -16,6 +16,7 @@ from sop_portal.accounts.formats import instant_in
 from sop_portal.accounts.models import PasswordRequest, User
 from sop_portal.accounts.tokens import password_link
 from sop_portal.lib.clock import portal_now
+from sop_portal.mail import health
 from sop_portal.mail.kinds import Kind, declare
 from sop_portal.mail.services import Letter, queue, queue_many
 from sop_portal.mail.signals import mail_queued
@@ -25,11 +26,13 @@ def _with_link(user: Any, context: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"link": password_link(user), "minutes": settings.PASSWORD_RESET_TIMEOUT // 60}
 
 
+SAMPLE_LINK = {"link": "https://sop.example.com/accounts/password/reset/key/a-one-use-link/", "minutes": 60}
 WELCOME = declare(
     Kind(
         name="welcome",
         colour="blue",
         help="To a new user without a password, with a link for choosing one.",
+        sample=SAMPLE_LINK,
         account=True,
         complete=_with_link,
         notice=False,
@@ -40,6 +43,7 @@ RESET = declare(
         name="password_reset",
         colour="accent",
         help="To whoever asked for a new password, or was sent a link by an administrator.",
+        sample=SAMPLE_LINK,
         account=True,
         complete=_with_link,
         notice=False,
@@ -60,7 +64,7 @@ STUCK = declare(
         colour="red",
         help="To administrators, once a day while mails wait longer than they should.",
         sample={
-            "url": "/admin/mail/outboxmail/?state=pending",
+            "url": "/admin/mail/outboxmail/?state__exact=pending",
             "count_words": "41 mails",
             "since": "Fri 27 Nov 2026, 09:04 (New York)",
             "error": "The mail server smtp.example.com:587 did not answer in time.",
@@ -94,6 +98,29 @@ def answer_requests(**kwargs: Any) -> None:
     ]
     queue_many(RESET.name, letters)
     PasswordRequest.objects.filter(pk__in=[request.pk for request in requests]).delete()
+
+
+def tell_of_stuck_mail(**kwargs: Any) -> None:
+    """Tell those who look after mail that some of it waits too long, once a day while it does."""
+    found = health.stuck()
+    if found is None:
+        return
+    url = f"{reverse('admin:mail_outboxmail_changelist')}?state__exact=pending"
+    day = portal_now().date()
+    letters = [
+        Letter(
+            user,
+            f"{user.pk}:{day}",
+            {
+                "url": url,
+                "count_words": found.words,
+                "since": instant_in(found.since, user.time_zone),
+                "error": found.error,
+            },
+        )
+        for user in User.objects.active().with_permission("mail.view_outboxmail")
+    ]
+    queue_many(STUCK.name, letters)
 
 
 def tell_of_changed_password(user: User) -> None:

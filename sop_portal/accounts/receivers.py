@@ -29,6 +29,7 @@ def connect() -> None:
     password_reset.connect(password_was_reset, dispatch_uid="password_was_reset")
     post_save.connect(access_saved, sender=User, dispatch_uid="access_saved")
     about_to_send.connect(mail.answer_requests, dispatch_uid="answer_requests")
+    about_to_send.connect(mail.tell_of_stuck_mail, dispatch_uid="tell_of_stuck_mail")
     pre_delete.connect(about_to_delete, sender=User, dispatch_uid="about_to_delete")
     for through in (User.groups.through, User.user_permissions.through):
         m2m_changed.connect(grants_changed, sender=through, dispatch_uid=f"grants_changed_{through.__name__}")

@@ -17,6 +17,9 @@ COLOURS = {
     "green": "#1f6a38",
 }
 
+# As long as mail servers, too, keep on trying (RFC 5321, 4.5.4.1).
+LIFETIME = dt.timedelta(days=4)
+
 # What a kind adds to its context when the mail is sent: (user, stored context) -> more context.
 Completion = Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]
 
@@ -39,7 +42,7 @@ class Kind:
     account: bool = False
     complete: Completion | None = None
     notice: bool = True
-    lifetime: dt.timedelta = dt.timedelta(days=4)
+    lifetime: dt.timedelta = LIFETIME
 
 
 KINDS: dict[str, Kind] = {}

@@ -1,9 +1,17 @@
 """The outbox and the notices. Rows are made by `services.queue_many` only, in the transaction of what they tell."""
 
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
+
+
+class OutboxMailQuerySet(models.QuerySet["OutboxMail"]):
+    """The words in which mails are asked for."""
+
+    def waiting(self) -> Self:
+        """Those that are still to be sent."""
+        return self.filter(state__in=[OutboxMail.State.PENDING, OutboxMail.State.SENDING])
 
 
 class OutboxMail(models.Model):
@@ -45,6 +53,8 @@ class OutboxMail(models.Model):
     lease = models.UUIDField(null=True, blank=True, editable=False)
     leased_until = models.DateTimeField(null=True, blank=True, editable=False)
 
+    objects = OutboxMailQuerySet.as_manager()
+
     class Meta:
         verbose_name = "mail"
         verbose_name_plural = "mails"
@@ -73,7 +83,7 @@ class OutboxMail(models.Model):
 class NotificationQuerySet(models.QuerySet["Notification"]):
     """The words in which notices are asked for."""
 
-    def visible_to(self, user: models.Model) -> Self:
+    def visible_to(self, user: Any) -> Self:
         """Notices are read by those they are for, and by nobody else."""
         return self.filter(user=user.pk)
 

@@ -8,17 +8,20 @@ import datetime as dt
 import time
 import uuid
 from collections import Counter
+from typing import Any
 
 import structlog
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
+from audit.services import Event, record
 from sop_portal import conf
 from sop_portal.lib.clock import portal_now
-from sop_portal.mail import kinds, services
+from sop_portal.lib.errors import NotAllowed
+from sop_portal.mail import kinds, rendering, services
 from sop_portal.mail.models import OutboxMail
 from sop_portal.mail.signals import about_to_send
-from sop_portal.mail.wire import Outcome, Result, Wire, message, wire
+from sop_portal.mail.wire import Outcome, Result, Wire, message, where, wire
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +87,34 @@ def release(lease: uuid.UUID) -> None:
     OutboxMail.objects.filter(lease=lease).update(
         state=State.PENDING, lease=None, leased_until=None, attempts=F("attempts") - 1
     )
+
+
+TEST = kinds.declare(
+    kinds.Kind(
+        name="mail_test",
+        colour="accent",
+        help="To an administrator who tries the mail server; it is sent at once and does not stand in the outbox.",
+        sample={"url": "/admin/mail/outboxmail/"},
+        account=True,
+        notice=False,
+    )
+)
+
+
+def send_test(to: Any) -> Result:
+    """Send a mail to `to` now, past the outbox, and say what came of it in a sentence.
+
+    Raises NotAllowed without permission.
+    """
+    if not services.may_send(to):
+        raise NotAllowed("Only administrators try the mail server.")
+    mail = OutboxMail(message_id=services.new_message_id())
+    with wire() as line:
+        result = line.send(message(mail, rendering.render(TEST, to, TEST.sample), to.email))
+    if result.outcome is Outcome.SENT:
+        result = Result(Outcome.SENT, f"The test mail to {to.email} was taken, {where()}.")
+    record(Event(action="mail_tested", entity_type="mail", label=to.email, changes={"answer": (None, result.sentence)}))
+    return result
 
 
 def _send(mails: list[OutboxMail], lease: uuid.UUID, line: Wire, until: float, told: Counter[str]) -> bool:

@@ -1,6 +1,7 @@
 """Queueing mail and notices, in the transaction of what they tell: no fact without its mail, no mail without its fact."""
 
 import base64
+import datetime as dt
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,16 +9,21 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from audit.services import Event, record_many
 from sop_portal import conf
 from sop_portal.lib.clock import portal_now
+from sop_portal.lib.errors import NotAllowed
 from sop_portal.mail import kinds, rendering
-from sop_portal.mail.models import Notification, OutboxMail
+from sop_portal.mail.models import Notification, NotificationQuerySet, OutboxMail
 from sop_portal.mail.signals import mail_queued
 
 # A letter carries a calendar entry, not a report: those have a link.
 LARGEST_ATTACHMENTS = 200_000
 LONGEST_KEY = 200
+# How long notices and mails that are done with are kept.
+KEPT = dt.timedelta(days=90)
 SWITCHED_OFF = "Mail about notices is switched off in the settings."
 _OUR_PATH = re.compile(r"/([^/\\]|\Z)")
 
@@ -93,6 +99,60 @@ def queue_many(kind: str, letters: Iterable[Letter]) -> int:
     return queued
 
 
+def may_send(user: Any) -> bool:
+    """Whether `user` may send mails again and try the mail server."""
+    return bool(user.has_perm("mail.send_outboxmail"))
+
+
+@transaction.atomic
+def send_again(mails: QuerySet[OutboxMail], *, by: Any) -> int:
+    """Queue once more what failed or was suppressed, and what waits to be sent at once; other mails are left alone.
+
+    Returns how many. Raises NotAllowed without permission.
+    """
+    if not may_send(by):
+        raise NotAllowed("Only administrators send mails again.")
+    state = OutboxMail.State
+    now = portal_now()
+    chosen = list(
+        OutboxMail.objects.filter(pk__in=mails.values("pk"), state__in=[state.FAILED, state.SUPPRESSED, state.PENDING])
+        .select_for_update()
+        .order_by("pk")
+    )
+    for mail in chosen:
+        kind = kinds.KINDS.get(mail.kind)
+        mail.give_up_at = now + (kind.lifetime if kind else kinds.LIFETIME)
+    record_many(
+        Event(
+            action="mail_retried",
+            entity_type="mail",
+            entity_id=str(mail.pk),
+            label=mail.subject,
+            changes={"state": (mail.state, str(state.PENDING))},
+        )
+        for mail in chosen
+    )
+    for mail in chosen:
+        mail.state, mail.attempts, mail.next_attempt_at = state.PENDING, 0, now
+    OutboxMail.objects.bulk_update(chosen, ["state", "attempts", "next_attempt_at", "give_up_at"])
+    if chosen:
+        mail_queued.send(sender=OutboxMail)
+    return len(chosen)
+
+
+def mark_read(notices: NotificationQuerySet) -> int:
+    """Mark `notices` as read; those that are stay as they are. Returns how many were new."""
+    return notices.unread().update(read_at=portal_now())
+
+
+def forget_old() -> dict[str, int]:
+    """Delete notices, and mails that are done with, of more than `KEPT` ago."""
+    before = portal_now() - KEPT
+    notices, _ = Notification.objects.filter(created_at__lt=before).delete()
+    mails, _ = OutboxMail.objects.filter(created_at__lt=before).exclude(pk__in=OutboxMail.objects.waiting()).delete()
+    return {"notices": notices, "mails": mails}
+
+
 def _check(letter: Letter) -> None:
     if len(letter.key) > LONGEST_KEY:
         raise ValueError(f"the key of a letter has up to {LONGEST_KEY} characters: {letter.key}")
@@ -103,12 +163,17 @@ def _check(letter: Letter) -> None:
         raise ValueError("the attachments of a letter are too large; mail a link instead")
 
 
+def new_message_id() -> str:
+    """A Message-ID of the sender's domain."""
+    return f"<{uuid.uuid4().hex}@{conf.get('from_email').rpartition('@')[2]}>"
+
+
 def _mail(kind: kinds.Kind, letter: Letter, now: Any, is_off: bool) -> OutboxMail:
     mail = OutboxMail(
         kind=kind.name,
         key=letter.key,
         user=letter.user,
-        message_id=f"<{uuid.uuid4().hex}@{conf.get('from_email').rpartition('@')[2]}>",
+        message_id=new_message_id(),
         state=OutboxMail.State.SUPPRESSED if is_off else OutboxMail.State.PENDING,
         error=SWITCHED_OFF if is_off else "",
         attachments=[

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formataddr
 
+from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
@@ -45,6 +46,13 @@ def sender() -> str:
 def server() -> str:
     """The mail server as sentences name it."""
     return f"{conf.get('smtp_host')}:{conf.get('smtp_port')}"
+
+
+def where() -> str:
+    """Which way mail leaves: "through smtp.example.com:587"."""
+    if settings.EMAIL_BACKEND.endswith(".MailFileBackend"):
+        return f"as a file in {settings.EMAIL_FILE_PATH}"
+    return f"through the mail server {server()}"
 
 
 def message(mail: OutboxMail, written: Rendered, address: str) -> EmailMultiAlternatives:
