@@ -184,21 +184,6 @@ def instant_in(at: dt.datetime, zone: str) -> str:
     return f"{instant(at, zone)} ({zone_name(zone)})"
 
 
-def deadline(at: dt.datetime, zone: str, business: str) -> str:
-    """A deadline for somebody in `zone`, and on the clock of the business where that differs, as mails write it.
-
-    >>> at = dt.datetime(2026, 11, 27, 23, 0, tzinfo=dt.UTC)
-    >>> deadline(at, "Europe/Berlin", "America/New_York")
-    'Sat 28 Nov 2026, 00:00 (Berlin), which is Fri 27 Nov 2026, 18:00 (New York)'
-    >>> deadline(at, "UTC", "UTC")
-    'Fri 27 Nov 2026, 23:00 (UTC)'
-    """
-    own, theirs = ZoneInfo(zone), ZoneInfo(business)
-    if at.astimezone(own).utcoffset() == at.astimezone(theirs).utcoffset():
-        return instant_in(at, business)
-    return f"{instant_in(at, zone)}, which is {instant_in(at, business)}"
-
-
 def remaining(seconds: float) -> str:
     """What is left until a deadline, in the words of static/js/countdown.js.
 

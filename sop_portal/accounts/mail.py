@@ -15,7 +15,9 @@ from django.urls import reverse
 from sop_portal.accounts.formats import instant_in
 from sop_portal.accounts.models import PasswordRequest, User
 from sop_portal.accounts.tokens import password_link
+from sop_portal.jobs.models import JobRun
 from sop_portal.lib.clock import portal_now
+from sop_portal.lib.jobs import SCHEDULES
 from sop_portal.mail import health
 from sop_portal.mail.kinds import Kind, declare
 from sop_portal.mail.services import Letter, queue, queue_many
@@ -71,6 +73,22 @@ STUCK = declare(
         },
     )
 )
+JOB_FAILED = declare(
+    Kind(
+        name="job_failed",
+        colour="red",
+        help="To administrators when a job fails; of one that runs every few minutes once a day.",
+        sample={
+            "url": "/admin/jobs/jobrun/",
+            "job": "cleanup_files",
+            "description": "Delete files of ended imports and temporary files.",
+            "when": "Fri 27 Nov 2026, 02:00 (New York)",
+            "error": "OSError: No space left on device",
+            "frequent": False,
+            "died": False,
+        },
+    )
+)
 
 
 def send_password_links(users: Iterable[User], *, welcome: bool = False) -> int:
@@ -121,6 +139,32 @@ def tell_of_stuck_mail(**kwargs: Any) -> None:
         for user in User.objects.active().with_permission("mail.view_outboxmail")
     ]
     queue_many(STUCK.name, letters)
+
+
+def tell_of_failed_job(run: JobRun, **kwargs: Any) -> None:
+    """Tell those who look after jobs that one failed or lost its worker."""
+    schedule = SCHEDULES.get(run.job)
+    frequent = schedule is not None and schedule.is_frequent
+    ended = run.ended_at or portal_now()
+    # A job of every minute that fails would otherwise fill mailboxes.
+    about = f"{run.job}:{ended.date()}" if frequent else str(run.pk)
+    letters = [
+        Letter(
+            user,
+            f"{about}:{user.pk}",
+            {
+                "url": reverse("admin:jobs_jobrun_change", args=[run.pk]),
+                "job": run.job,
+                "description": schedule.description if schedule else "",
+                "when": instant_in(ended, user.time_zone),
+                "error": run.error,
+                "frequent": frequent,
+                "died": run.state == JobRun.State.DIED,
+            },
+        )
+        for user in User.objects.active().with_permission("jobs.run_job")
+    ]
+    queue_many(JOB_FAILED.name, letters)
 
 
 def tell_of_changed_password(user: User) -> None:

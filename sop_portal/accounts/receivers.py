@@ -16,6 +16,7 @@ from audit.context import acting, current
 from audit.services import Event, record
 from sop_portal.accounts import mail, services, throttling, turns
 from sop_portal.accounts.models import User
+from sop_portal.jobs.signals import job_failed
 from sop_portal.lib.net import client_ip
 from sop_portal.mail.signals import about_to_send
 
@@ -30,6 +31,7 @@ def connect() -> None:
     post_save.connect(access_saved, sender=User, dispatch_uid="access_saved")
     about_to_send.connect(mail.answer_requests, dispatch_uid="answer_requests")
     about_to_send.connect(mail.tell_of_stuck_mail, dispatch_uid="tell_of_stuck_mail")
+    job_failed.connect(mail.tell_of_failed_job, dispatch_uid="tell_of_failed_job")
     pre_delete.connect(about_to_delete, sender=User, dispatch_uid="about_to_delete")
     for through in (User.groups.through, User.user_permissions.through):
         m2m_changed.connect(grants_changed, sender=through, dispatch_uid=f"grants_changed_{through.__name__}")
