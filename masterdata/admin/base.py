@@ -69,7 +69,7 @@ class MasterdataAdmin(TrailHistory, admin.ModelAdmin):
         """The rows of the list as its filters leave them, as a file that the import takes back."""
         if not self.has_view_permission(request) or form not in exports.TYPES:
             raise Http404("There is no such file.")
-        rows = self.get_changelist_instance(request).queryset
+        rows = exports.rows_listed(self, request)
         found = Wanted(
             self.model._default_manager.filter(pk__in=rows.order_by().values("pk")), (), hidden_from(request.user)
         )

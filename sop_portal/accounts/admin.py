@@ -138,10 +138,12 @@ class UserAdmin(TrailHistory, admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, with files in and out beside its title."""
-        tools = [
-            {"label": "Import", "url": reverse("masterdata:import_start", args=["users"])},
-            {"label": "Export xlsx", "url": reverse("masterdata:export", args=["users", "xlsx"])},
+        query = f"?{request.GET.urlencode()}" if request.GET else ""
+        exports = [
+            {"label": f"Export {form}", "url": reverse("masterdata:export", args=["users", form]) + query}
+            for form in ("xlsx", "csv")
         ]
+        tools = [{"label": "Import", "url": reverse("masterdata:import_start", args=["users"])}, *exports]
         shown = {"title": "Users", "portal_tools": tools if request.user.has_perm("masterdata.import_data") else []}
         return super().changelist_view(request, {**shown, **(extra_context or {})})
 

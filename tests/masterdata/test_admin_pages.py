@@ -284,6 +284,25 @@ class TestFiles:
         client.force_login(make_user("viewer"))
         assert client.get(page("customer_export", "csv"), follow=True).status_code == 403
 
+    def test_a_file_of_users_holds_exactly_the_list(self, client: Client, boss: User) -> None:
+        rep = make_user("sales_rep", full_name="Robin Elm")
+        make_user("sales_rep", full_name="Robin Fir", is_active=False)
+        make_user("manager", full_name="Rowan Oak")
+        query = {"q": "Robin", "is_active__exact": "1"}
+        shown = text(client.get(reverse("admin:accounts_user_changelist"), query))
+        address = reverse("masterdata:export", args=["users", "csv"])
+        assert f'href="{address}?q=Robin&amp;is_active__exact=1"' in shown
+        answer = client.get(address, query)
+        lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
+        assert len(lines) == 2 and lines[1].startswith(rep.email)
+        # Without a filter it is everybody.
+        assert len(b"".join(client.get(address).streaming_content).splitlines()) == 1 + User.objects.count()
+
+    @pytest.mark.parametrize("query", ["is_active__exact=maybe", "password__startswith=a", "nonsense=1"])
+    def test_a_filter_without_sense_is_refused(self, client: Client, boss: User, query: str) -> None:
+        for address in (reverse("masterdata:export", args=["users", "csv"]), page("customer_export", "csv")):
+            assert client.get(f"{address}?{query}").status_code == 422
+
     @pytest.mark.parametrize("form", ["xlsx", "csv"])
     def test_every_kind_comes_out_in_both_forms(self, client: Client, boss: User, form: str) -> None:
         world = make_world(lines=1)
