@@ -15,7 +15,7 @@ class AuditConfig(AppConfig):
         from audit.tracking import exempt, track
         from sop_portal.conf.models import Setting
 
-        track(Setting, fields=["value"], entity="setting", label=_setting_label)
+        track(Setting, fields=["value", "declaration"], entity="setting", label=_setting_label)
         exempt(Entry, why="the trail itself, which can only grow")
         exempt(SealBlock, why="the chain over the trail, which can only grow")
         exempt(Tombstone, why="what is left of dropped months; the drop itself is an entry")
@@ -24,9 +24,7 @@ class AuditConfig(AppConfig):
 
 
 def _setting_label(setting: Any) -> str:
-    from sop_portal.conf.registry import REGISTRY
-
-    return REGISTRY[setting.key].label if setting.key in REGISTRY else str(setting.key)
+    return setting.spec.label if setting.spec is not None else str(setting.key)
 
 
 def _make_partitions(using: str, **_: Any) -> None:

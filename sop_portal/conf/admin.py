@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse
 
 from sop_portal import conf
 from sop_portal.conf import services
-from sop_portal.conf.forms import SettingForm
+from sop_portal.conf.forms import AddForm, SettingForm
 from sop_portal.conf.models import Setting
 from sop_portal.conf.registry import CATEGORY_LABELS, REGISTRY, Spec
 from sop_portal.lib.errors import Refused
@@ -30,18 +30,20 @@ class SettingAdmin(admin.ModelAdmin):
         view = self.admin_site.admin_view
         return [
             path("", view(self.setting_list), name="conf_setting_changelist"),
+            path("add/", view(self.setting_add), name="conf_setting_add"),
             path("<slug:setting>/", view(self.setting_edit), name="conf_setting_edit"),
             path("<slug:setting>/change/", view(self.setting_moved), name="conf_setting_change"),
             path("<slug:setting>/reset/", view(self.setting_reset), name="conf_setting_reset"),
+            path("<slug:setting>/remove/", view(self.setting_remove), name="conf_setting_remove"),
         ]
 
     def setting_list(self, request: HttpRequest) -> HttpResponse:
         """Every setting by category, with its value, help and whether it differs from the default."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        changed = set(Setting.objects.values_list("pk", flat=True))
+        specs = [*REGISTRY.values(), *conf.added()]
         categories = [
-            (words, [self._row(spec, spec.key in changed) for spec in REGISTRY.values() if spec.category == category])
+            (words, [self._row(spec) for spec in specs if spec.category == category])
             for category, words in CATEGORY_LABELS.items()
         ]
         context = {
@@ -68,7 +70,7 @@ class SettingAdmin(admin.ModelAdmin):
             **self.admin_site.each_context(request),
             "title": spec.label,
             "form": form,
-            "row": self._row(spec, Setting.objects.filter(pk=setting).exists()),
+            "row": self._row(spec),
         }
         return render(request, "conf/setting_edit.html", context, status=422 if form.errors else 200)
 
@@ -81,6 +83,31 @@ class SettingAdmin(admin.ModelAdmin):
             return redirect("admin:conf_setting_changelist")
         return redirect("admin:conf_setting_edit", setting)
 
+    def setting_add(self, request: HttpRequest) -> HttpResponse:
+        """The form of a setting of one's own."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        form = AddForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                spec = services.add(**form.cleaned_data, by=request.user)
+            except Refused as refusal:
+                form.refuse(refusal)
+            else:
+                messages.success(request, f"{spec.label} was added; programs read it as {spec.key}.")
+                return redirect("admin:conf_setting_changelist")
+        context = {**self.admin_site.each_context(request), "title": "Add a setting", "form": form}
+        return render(request, "conf/setting_add.html", context, status=422 if form.errors else 200)
+
+    def setting_remove(self, request: HttpRequest, setting: str) -> HttpResponse:
+        """Remove a setting of one's own."""
+        spec = self._spec(request, setting)
+        if request.method == "POST":
+            services.remove(setting, by=request.user)
+            messages.success(request, f"{spec.label} was removed.")
+            return redirect("admin:conf_setting_changelist")
+        return redirect("admin:conf_setting_edit", setting)
+
     def setting_moved(self, request: HttpRequest, setting: str) -> HttpResponseRedirect:
         """The address that the admin itself would use for a row of the table."""
         return HttpResponseRedirect(reverse("admin:conf_setting_edit", args=[setting]))
@@ -88,15 +115,17 @@ class SettingAdmin(admin.ModelAdmin):
     def _spec(self, request: HttpRequest, setting: str) -> Spec:
         if not self.has_change_permission(request):
             raise PermissionDenied
-        if setting not in REGISTRY or not REGISTRY[setting].editable:
+        spec = services.find(setting)
+        if spec is None or not spec.editable:
             raise Http404("There is no such setting to change.")
-        return REGISTRY[setting]
+        return spec
 
     @staticmethod
-    def _row(spec: Spec, changed: bool) -> dict[str, Any]:
+    def _row(spec: Spec) -> dict[str, Any]:
+        value = conf.get(spec.key)
         return {
             "spec": spec,
-            "value": spec.words(conf.get(spec.key)),
+            "value": spec.words(value),
             "default": spec.words(spec.default),
-            "changed": changed,
+            "changed": value != spec.default,
         }

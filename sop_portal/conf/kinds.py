@@ -25,7 +25,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 MOST_DAYS = 500
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\Z")
 # The list is gathered from hundreds of files, and a stored time zone is checked whenever it is asked for.
-_time_zones = functools.cache(zoneinfo.available_timezones)
+time_zones = functools.cache(zoneinfo.available_timezones)
 _YES = {"true", "yes", "on", "1"}
 _NO = {"false", "no", "off", "0"}
 # JSON has no numbers for keys.
@@ -77,7 +77,7 @@ def choice(spec: "Spec", raw: Any) -> str:
 
 def time_zone(spec: "Spec", raw: Any) -> str:
     """A name of the IANA time zone database."""
-    if not isinstance(raw, str) or raw.strip() not in _time_zones():
+    if not isinstance(raw, str) or raw.strip() not in time_zones():
         raise ValueError(f"{spec.label} must be the name of a time zone such as America/New_York.")
     return raw.strip()
 

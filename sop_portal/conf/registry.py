@@ -36,7 +36,8 @@ class Spec:
     """The declaration of one setting.
 
     kind: a key of `kinds.CLEANERS`. minimum, maximum: the range of an integer. choices: (value, words) pairs.
-    public: readable without signing in. editable: whether anybody may change it while the portal runs.
+    public: readable without signing in. editable: whether anybody may change it while the portal runs. own: an admin
+    added it (`own.py`).
     """
 
     key: str
@@ -51,10 +52,18 @@ class Spec:
     blank: bool = False
     public: bool = False
     editable: bool = True
+    own: bool = False
 
     def clean(self, raw: Any) -> Any:
         """The typed value of `raw`. Raises ValueError with a sentence that says what would be accepted."""
         return kinds.CLEANERS[self.kind](self, raw)
+
+    @property
+    def span(self) -> str:
+        """The range of a whole number in words, "" where there is none to speak of."""
+        if self.kind != "integer" or self.own:
+            return ""
+        return f"From {self.minimum:,} to {self.maximum:,}."
 
     def words(self, value: Any) -> str:
         """`value` as people read it."""

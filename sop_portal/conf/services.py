@@ -7,8 +7,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from sop_portal.conf import own
 from sop_portal.conf.models import Setting
-from sop_portal.conf.registry import Spec, find
+from sop_portal.conf.registry import REGISTRY, Spec
 from sop_portal.lib.errors import NotAllowed, Refused
 
 
@@ -24,11 +25,11 @@ def set_value(key: str, raw: Any, by: Any) -> Any:
     except ValueError as problem:
         raise Refused({key: str(problem)}) from problem
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            # A row that does not exist yet cannot be locked; two people who set the same key take turns here.
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('conf.setting'), hashtext(%s))", [key])
+        _take_turns(key)
         stored = Setting.objects.filter(pk=key).first()
-        if value == spec.default:
+        if spec.own and stored is None:
+            raise Refused({key: f"There is no setting '{key}' any more."})
+        if value == spec.default and not spec.own:
             if stored is not None:
                 stored.delete()
         elif stored is None:
@@ -44,13 +45,59 @@ def reset(key: str, by: Any) -> Any:
     return set_value(key, _editable(key, by).default, by)
 
 
-def _editable(key: str, by: Any) -> Spec:
+def add(*, key: Any, category: Any, kind: Any, label: Any, value: Any, by: Any, help: Any = "") -> Spec:
+    """Add a setting of one's own with its first value, which is its default from then on.
+
+    kind: a key of `own.KINDS`. Raises Refused with a sentence per part, NotAllowed without permission.
+    """
+    _require_permission(by)
+    declared = own.declare(key=key, category=category, kind=kind, label=label, help=help, value=value)
+    with transaction.atomic():
+        _take_turns(declared.key)
+        if Setting.objects.filter(pk=declared.key).exists():
+            raise Refused({"key": f"There is a setting '{key}' already; choose another key."})
+        Setting(key=key, value=declared.default, declaration=own.stored(declared)).save(force_insert=True)
+    return declared
+
+
+def remove(key: str, by: Any) -> None:
+    """Remove a setting that an admin added. Raises Refused for one of the portal's, NotAllowed without permission."""
+    if not _editable(key, by).own:
+        raise Refused({key: f"'{key}' is a setting of the portal; it can be reset, not removed."})
+    with transaction.atomic():
+        _take_turns(key)
+        stored = Setting.objects.filter(pk=key).first()
+        if stored is not None:
+            stored.delete()
+
+
+def _take_turns(key: str) -> None:
+    """Keep others from the same key until the transaction ends; a row that does not exist yet cannot be locked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('conf.setting'), hashtext(%s))", [key])
+
+
+def _require_permission(by: Any) -> None:
     if by is not None and not by.has_perm("conf.change_setting"):
         raise NotAllowed("Only admins may change settings.")
-    try:
-        spec = find(key)
-    except KeyError as unknown:
-        raise Refused({key: f"There is no setting '{key}'."}) from unknown
+
+
+def _editable(key: str, by: Any) -> Spec:
+    _require_permission(by)
+    spec = find(key)
+    if spec is None:
+        raise Refused({key: f"There is no setting '{key}'."})
     if not spec.editable:
         raise Refused({key: f"{spec.label} cannot be changed while the portal runs."})
     return spec
+
+
+def find(key: str) -> Spec | None:
+    """What is declared about a setting, by the registry or by an admin; None for a key that nobody declared.
+
+    The table is asked, since another process may have added it within the last second.
+    """
+    if key in REGISTRY:
+        return REGISTRY[key]
+    stored = Setting.objects.filter(pk=key).first()
+    return stored.spec if stored is not None else None

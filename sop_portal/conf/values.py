@@ -8,7 +8,8 @@ from typing import Any
 
 from django.db import Error, transaction
 
-from sop_portal.conf.registry import find
+from sop_portal.conf import own
+from sop_portal.conf.registry import REGISTRY, Spec
 
 # Seconds for which a process may answer from memory: the time in which a change reaches every process.
 LIFETIME = 1.0
@@ -21,6 +22,7 @@ class _Memory:
 
     def __init__(self) -> None:
         self.stored: dict[str, Any] = {}
+        self.own: dict[str, Spec] = {}
         self.until = 0.0
 
 
@@ -31,11 +33,11 @@ def get(key: str) -> Any:
     """The typed value of setting `key`: what the table holds, else its default.
 
     With the database away the last known value, or the default, is used and asked for again a second later.
-    Raises KeyError for a key that the registry does not declare.
+    Raises KeyError for a key that neither the registry nor an admin declares.
     """
-    spec = find(key)
     if time.monotonic() >= _memory.until:
         _refresh()
+    spec = REGISTRY[key] if key in REGISTRY else _memory.own[key]
     if key not in _memory.stored or not spec.editable:
         return copy.copy(spec.default)
     try:
@@ -44,6 +46,13 @@ def get(key: str) -> Any:
         # A narrower range in a later version must not stop the portal.
         logger.warning("The stored value of setting %s is no longer valid; its default is used.", key)
         return copy.copy(spec.default)
+
+
+def added() -> list[Spec]:
+    """The settings that admins added, by their labels."""
+    if time.monotonic() >= _memory.until:
+        _refresh()
+    return sorted(_memory.own.values(), key=lambda spec: spec.label.casefold())
 
 
 def holidays() -> frozenset[dt.date]:
@@ -66,7 +75,9 @@ def _refresh() -> None:
     from sop_portal.conf.models import Setting
 
     try:
-        _memory.stored = dict(Setting.objects.values_list("key", "value"))
+        rows = list(Setting.objects.values_list("key", "value", "declaration"))
+        _memory.stored = {key: value for key, value, _ in rows}
+        _memory.own = {key: own.spec(key, said) for key, _, said in rows if said and key not in REGISTRY}
     except Error as problem:
         logger.warning("Settings could not be read, the last known ones are used: %s", problem)
     _memory.until = time.monotonic() + LIFETIME
