@@ -9,6 +9,7 @@ class CyclesConfig(AppConfig):
     def ready(self) -> None:
         from audit.history import open_to_readers
         from audit.tracking import track
+        from cycles import receivers  # noqa: F401  connects itself
         from cycles.models import Cycle, ExtensionRequest, Participant
 
         track(

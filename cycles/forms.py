@@ -1,6 +1,7 @@
-"""The form of a cycle that is not open yet."""
+"""Forms of cycles: a draft, and the moves that ask for a reason or a deadline."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -8,10 +9,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 
 from cycles import services
-from cycles.models import Cycle
+from cycles.models import REASON_LIMIT, Cycle
 from sop_portal.lib import periods
 from sop_portal.lib.clock import portal_now
-from sop_portal.lib.errors import Refused
+from sop_portal.lib.errors import DomainError, Refused
 from sop_portal.lib.text import normal, plain_text
 
 # Months offered before and after the present one.
@@ -57,6 +58,14 @@ class CycleForm(forms.Form):
         validators=[MinValueValidator(periods.EARLIEST), MaxValueValidator(periods.LATEST)],
     )
     closes_time = forms.TimeField(label="Time", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    opens_on = forms.DateField(
+        label="Planned opening", required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        validators=[MinValueValidator(periods.EARLIEST), MaxValueValidator(periods.LATEST)],
+    )  # fmt: skip
+    opens_time = forms.TimeField(
+        label="Time", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+    )
     name = forms.CharField(
         max_length=100, required=False, validators=[plain_text],
         help_text="Leave it empty to name the cycle after its first month.",
@@ -80,28 +89,109 @@ class CycleForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
-        if data.get("closes_on") and data.get("closes_time"):
-            try:
-                data["closes_at"] = services.localize(dt.datetime.combine(data["closes_on"], data["closes_time"]))
-            except Refused as refusal:
-                self.add_error("closes_time", refusal.detail)
+        instant(self, data, "closes")
+        data.setdefault("opens_at", None)
+        if data.get("opens_on") and not data.get("opens_time") and "opens_time" not in self.errors:
+            self.add_error("opens_time", "Enter the time of that day, too.")
+        elif data.get("opens_time") and not data.get("opens_on") and "opens_on" not in self.errors:
+            self.add_error("opens_on", "Enter the day, or leave the time empty as well.")
+        instant(self, data, "opens")
         return data
 
     def values(self) -> dict[str, Any]:
         """What the services of cycles take."""
-        return {name: self.cleaned_data[name] for name in ("first_period", "closes_at", "name")}
+        return {name: self.cleaned_data[name] for name in ("first_period", "opens_at", "closes_at", "name")}
 
     def refuse(self, refusal: Refused) -> None:
         """Put what a service refused beside the fields it is about."""
         for field, sentence in refusal.lines.items() or [("", refusal.detail)]:
-            name = {"closes_at": "closes_on"}.get(str(field), str(field))
+            name = {"closes_at": "closes_on", "opens_at": "opens_on"}.get(str(field), str(field))
             self.add_error(name if name in self.fields else None, sentence)
+
+
+def instant(form: forms.Form, data: dict[str, Any], name: str) -> None:
+    """Make `<name>_at` of the day `<name>_on` and the wall-clock time `<name>_time`, or refuse that time."""
+    if data.get(f"{name}_on") and data.get(f"{name}_time"):
+        try:
+            data[f"{name}_at"] = services.localize(dt.datetime.combine(data[f"{name}_on"], data[f"{name}_time"]))
+        except Refused as refusal:
+            form.add_error(f"{name}_time", refusal.detail)
+
+
+class UntilForm(forms.Form):
+    """A later deadline, as a wall-clock time in the business time zone."""
+
+    until_on = forms.DateField(
+        label="New deadline",
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        validators=[MinValueValidator(periods.EARLIEST), MaxValueValidator(periods.LATEST)],
+    )
+    until_time = forms.TimeField(label="Time", widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+
+    def __init__(self, *args: Any, proposed: dt.datetime, initial: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        local = proposed.astimezone(services.business_zone())
+        kwargs["initial"] = {"until_on": local.date(), "until_time": local.time(), **(initial or {})}
+        super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        instant(self, data, "until")
+        return data
+
+    def refuse(self, refusal: DomainError) -> None:
+        """Put what a service refused beside the fields it is about."""
+        lines = refusal.lines if isinstance(refusal, Refused) else {}
+        for field, sentence in lines.items() or [("", refusal.detail)]:
+            name = {"until": "until_on"}.get(str(field), str(field))
+            self.add_error(name if name in self.fields else None, sentence)
+
+
+class AskForm(UntilForm):
+    """A rep asks for more time."""
+
+    text = forms.CharField(
+        label="Why", max_length=REASON_LIMIT, required=False, validators=[plain_text],
+        help_text="Who decides reads it.",
+    )  # fmt: skip
+
+    def values(self) -> dict[str, Any]:
+        """What the service takes."""
+        return {"until": self.cleaned_data["until_at"], "text": self.cleaned_data["text"]}
+
+
+class MoreTimeForm(UntilForm):
+    """More time for everybody or for chosen reps, with the reason."""
+
+    ALL, SOME = "all", "some"
+    whom = forms.ChoiceField(label="For whom", widget=forms.RadioSelect, initial=ALL)
+    reps = forms.TypedMultipleChoiceField(
+        label="Chosen reps", coerce=int, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    reason = forms.CharField(
+        max_length=REASON_LIMIT, required=False, validators=[plain_text], help_text="The reps read it."
+    )
+
+    def __init__(self, *args: Any, everybody: str, reps: Sequence[tuple[int, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        whom: Any = self.fields["whom"]
+        whom.choices = [(self.ALL, everybody), (self.SOME, "Only for the reps chosen below")]
+        chosen: Any = self.fields["reps"]
+        chosen.choices = reps
+
+    def values(self) -> dict[str, Any]:
+        """What the services of cycles take."""
+        data = self.cleaned_data
+        return {
+            "until": data["until_at"],
+            "reason": data["reason"],
+            "rep_ids": None if data["whom"] == self.ALL else data["reps"],
+        }
 
 
 class ReasonForm(forms.Form):
     """Why a cycle is closed; may be left empty."""
 
-    reason = forms.CharField(max_length=300, required=False, validators=[plain_text])
+    reason = forms.CharField(max_length=REASON_LIMIT, required=False, validators=[plain_text])
 
     def clean_reason(self) -> str:
         return normal(self.cleaned_data["reason"])
@@ -109,16 +199,21 @@ class ReasonForm(forms.Form):
 
 def _proposed() -> dict[str, Any]:
     wanted = services.propose()
-    return {"first_period": wanted["first_period"], **_deadline(wanted["closes_at"])}
+    return {
+        "first_period": wanted["first_period"], **_wall("closes", wanted["closes_at"]), **_wall("opens", wanted["opens_at"])
+    }  # fmt: skip
 
 
 def _of_cycle(cycle: Cycle) -> dict[str, Any]:
     name = "" if cycle.name == cycle.default_name() else cycle.name
-    return {"name": name, "first_period": cycle.first_period, **_deadline(cycle.closes_at)}
+    return {
+        "name": name, "first_period": cycle.first_period, **_wall("closes", cycle.closes_at), **_wall("opens", cycle.opens_at)
+    }  # fmt: skip
 
 
-def _deadline(at: dt.datetime | None) -> dict[str, Any]:
+def _wall(name: str, at: dt.datetime | None) -> dict[str, Any]:
+    """An instant as the fields of the form take it."""
     if at is None:
         return {}
     local = at.astimezone(services.business_zone())
-    return {"closes_at": at, "closes_on": local.date(), "closes_time": local.time()}
+    return {f"{name}_at": at, f"{name}_on": local.date(), f"{name}_time": local.time()}

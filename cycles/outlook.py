@@ -1,35 +1,38 @@
 """What a move of a cycle would do, counted before anybody confirms it."""
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from cycles import standing
-from cycles.models import Cycle, Participant
-from masterdata.models import Customer, MatrixEntry
+from cycles.models import Cycle, ExtensionRequest, Participant
+from cycles.services import next_deadline, preflight
+from cycles.services.preflight import Preflight
+from masterdata.models import MatrixEntry
+from sop_portal.accounts.models import User
 from sop_portal.lib.clock import portal_now
 
 # How many rows a page names before it only counts.
 NAMED = 50
+# So long before their deadline reps are offered to ask for more time.
+ASK_FROM = dt.timedelta(days=3)
 
 
 @dataclass(frozen=True)
 class Opening:
-    """lines: how many would be made for `reps` reps; left_out: customers with products but without an active rep."""
+    """lines: how many would be made for `reps` reps."""
 
     lines: int
     reps: int
-    left_out: Sequence[Customer] = field(default_factory=list)
-    left_out_count: int = 0
+    preflight: Preflight
     other_open: Cycle | None = None
-    too_late: bool = False
 
     @property
-    def left_out_more(self) -> int:
-        return self.left_out_count - len(self.left_out)
+    def too_late(self) -> bool:
+        """Whether nobody could type, whatever reason is given."""
+        return bool(self.preflight.final)
 
     @property
     def is_possible(self) -> bool:
@@ -38,25 +41,16 @@ class Opening:
 
 def opening(cycle: Cycle) -> Opening:
     """What opening `cycle` now would make; the same conditions as the opening itself."""
-    entries = MatrixEntry.objects.filter(is_active=True, product__is_active=True, customer__is_active=True)
-    served = entries.filter(customer__sales_rep__is_active=True).aggregate(
-        lines=Count("pk"), reps=Count("customer__sales_rep", distinct=True)
+    served = (
+        MatrixEntry.objects.in_use()
+        .filter(customer__sales_rep__is_active=True)
+        .aggregate(lines=Count("pk"), reps=Count("customer__sales_rep", distinct=True))
     )
-    unserved = (
-        Customer.objects.active()
-        .filter(Q(sales_rep=None) | Q(sales_rep__is_active=False))
-        .filter(pk__in=entries.values("customer"))
-        .select_related("sales_rep")
-        .order_by("name", "pk")
-    )
-    count = unserved.count()
     return Opening(
         lines=served["lines"],
         reps=served["reps"],
-        left_out=list(unserved[:NAMED]) if count else [],
-        left_out_count=count,
+        preflight=preflight(cycle),
         other_open=Cycle.objects.open().exclude(pk=cycle.pk).first(),
-        too_late=cycle.closes_at is None or cycle.closes_at <= portal_now(),
     )
 
 
@@ -92,7 +86,42 @@ def shares(cycle: Cycle, user: Any, counts: dict[int | None, standing.Counts] | 
     )
 
 
-def weekend(at: dt.datetime, zone: dt.tzinfo) -> str:
-    """ "Saturday" or "Sunday" when `at` falls on one in `zone`, else ""."""
-    local = at.astimezone(zone)
-    return f"{local:%A}" if local.weekday() >= 5 else ""
+def reopening(cycle: Cycle) -> list[tuple[User, int]]:
+    """Who could be let in again by reopening `cycle`, each with the missed lines they would get; by name."""
+    missed = standing.missed(cycle)
+    known = Participant.objects.filter(cycle=cycle).values_list("rep", flat=True)
+    people = User.objects.active().filter(pk__in={*known, *missed}).order_by("full_name", "pk")
+    return [(rep, missed.get(rep.pk, 0)) for rep in people]
+
+
+@dataclass(frozen=True)
+class MoreTime:
+    """What a participant of an open cycle sees about asking for a later deadline."""
+
+    cycle: Cycle
+    deadline: dt.datetime | None
+    is_past: bool
+    proposed: dt.datetime
+    request: ExtensionRequest | None
+
+    @property
+    def is_shown(self) -> bool:
+        """Asking is offered when the deadline comes near; what became of a request is told all along."""
+        near = self.deadline is not None and portal_now() >= self.deadline - ASK_FROM
+        return near or self.request is not None
+
+
+def more_time(cycle: Cycle, user: Any) -> MoreTime | None:
+    """Whether `user` may ask for more time, and what they asked for last; None for people who take no part."""
+    if not cycle.is_open:
+        return None
+    share = Participant.objects.filter(cycle=cycle, rep=user).first()
+    if share is None:
+        return None
+    now = portal_now()
+    deadline = cycle.deadline_with(share.deadline_extension)
+    last = ExtensionRequest.objects.filter(cycle=cycle, rep=user).order_by("-asked_at", "-pk").first()
+    if last is not None and cycle.reopened_at is not None and last.asked_at < cycle.reopened_at:
+        # What was asked before it was reopened is of no interest any more.
+        last = None
+    return MoreTime(cycle, deadline, deadline is not None and deadline <= now, next_deadline(deadline, now), last)

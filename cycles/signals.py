@@ -15,6 +15,9 @@ from django.dispatch import Signal
 # publish  -
 cycle_moved = Signal()
 
+# The job could not open a draft at its planned time; sent once, until the draft changes. Arguments: cycle, sentence, now.
+opening_refused = Signal()
+
 # A rep asked for more time, or was told no. Argument: request. A request that is granted is a move "extend".
 extension_asked = Signal()
 extension_declined = Signal()

@@ -114,6 +114,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if edits_own(user):
         mark_seen(open_cycle, user)
         context["own"] = _own(user, open_cycle, context["latest"])
+        context["more_time"] = outlook.more_time(open_cycle, user) if open_cycle else None
     if queue.may_decide(user):
         number, since = queue.oldest_wait(user)
         context["queue"] = {"number": number, "since": since}

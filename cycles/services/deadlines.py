@@ -46,13 +46,26 @@ def localize(naive: dt.datetime) -> dt.datetime:
     return aware.astimezone(dt.UTC)
 
 
+def is_working_day(day: dt.date) -> bool:
+    """Whether people work on `day`: not at weekends, nor on a day of the setting `holidays`."""
+    return day.weekday() < 5 and day.isoformat() not in conf.get("holidays")
+
+
+def day_off(at: dt.datetime) -> str:
+    """ "Saturday", "Sunday" or "holiday" when `at` falls on a day off in the business time zone, else ""."""
+    local = at.astimezone(business_zone())
+    if local.weekday() >= 5:
+        return f"{local:%A}"
+    return "" if is_working_day(local.date()) else "holiday"
+
+
 def working_days_between(first: dt.date, day: dt.date) -> int:
-    """Working days (Monday to Friday) from `first` to `day`, negative when `day` is earlier."""
+    """Working days from `first` to `day`, negative when `day` is earlier."""
     step = 1 if day >= first else -1
     count, current = 0, first
     while current != day:
         current += dt.timedelta(days=step)
-        if current.weekday() < 5:
+        if is_working_day(current):
             count += step
     return count
 
@@ -63,7 +76,7 @@ def working_day(first: dt.date, offset: int, at: dt.time) -> dt.datetime:
     current, left = first, abs(offset)
     while left:
         current += dt.timedelta(days=step)
-        if current.weekday() < 5:
+        if is_working_day(current):
             left -= 1
     # A time that the clocks skip on that day becomes one that exists.
     return dt.datetime.combine(current, at, business_zone()).astimezone(dt.UTC)
@@ -75,3 +88,11 @@ def same_offset(instant: dt.datetime | None, old: dt.date, new: dt.date) -> dt.d
         return None
     local = instant.astimezone(business_zone())
     return working_day(new, working_days_between(old, local.date()), local.time())
+
+
+def next_deadline(deadline: dt.datetime | None, now: dt.datetime) -> dt.datetime:
+    """A later deadline as it is proposed: the next working day after the present one, or after today, at its time."""
+    zone = business_zone()
+    local = max(deadline or now, now).astimezone(zone)
+    at = deadline.astimezone(zone).time() if deadline else dt.time(18, 0)
+    return working_day(local.date(), 1, at)

@@ -69,6 +69,8 @@ def update_cycle(
         # The name follows the first month as long as nobody chose another one.
         name = ""
     cycle.first_period, cycle.opens_at, cycle.closes_at, cycle.name = first_period, opens_at, closes_at, name
+    # What kept the job from opening it may be mended by that; if not, admins hear of it again.
+    cycle.opening_refused_at = None
     return _save_draft(cycle)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from audit.context import action
+from audit.services import Event, record
 from cycles.models import Cycle, ExtensionRequest
 from cycles.services.access import require_mover
+from cycles.services.preflight import red_findings
 from cycles.services.reasons import reason_text
 from cycles.signals import cycle_moved
 from sop_portal import conf
@@ -34,26 +36,47 @@ def announce(cycle: Cycle, move: str, *, by: Any, now: dt.datetime, **details: A
 
 
 @transaction.atomic
-def open_cycle(cycle_id: int, *, by: Any) -> Cycle:
+def open_cycle(cycle_id: int, *, by: Any, override: str = "") -> Cycle:
     """Open a draft for input: lines are made and prefilled, participants frozen (by receivers of `cycle_moved`).
 
+    override: why it is opened although pre-flight has red findings; kept with the cycle when there are any.
     Opening the open cycle again changes nothing. Raises Conflict when another one is open, Refused when the deadline
-    has passed.
+    has passed, or for red findings that nobody overrides.
     """
     require_mover(by)
+    override = reason_text(override, field="override")
     cycle = Cycle.objects.lock_exclusive(cycle_id)
     if cycle.is_open:
         return cycle
+    return open_locked(cycle, by=by, override=override)
+
+
+def open_locked(cycle: Cycle, *, by: Any, override: str = "") -> Cycle:
+    """Open a draft whose exclusive lock is held. by: None for the job."""
     if cycle.status != Cycle.Status.DRAFT:
         raise Conflict(f"{cycle} is {cycle.get_status_display().lower()}; only a draft can be opened.")
     require_alone(cycle, "opening")
     now = portal_now()
     if cycle.closes_at is None or cycle.closes_at <= now:
         raise Refused({"closes_at": "The deadline of this cycle has passed; edit it before opening."})
+    found = red_findings(cycle)
+    if found.red and not override:
+        raise Refused(
+            {"override": f"{found.sentence}. Mend that first, or say why {cycle} is opened all the same."},
+            red=found.red,
+        )
     step(cycle, Cycle.Status.OPEN)
-    cycle.opened_at, cycle.times_opened = now, 1
+    cycle.opened_at, cycle.times_opened, cycle.opening_refused_at = now, 1, None
+    cycle.override_reason = override if found.red else ""
     cycle.settings = {key: conf.get(key) for key in COPIED_SETTINGS}
-    save_open(cycle, "cycle_opened", "opened_at", "settings")
+    save_open(cycle, "cycle_opened", "opened_at", "settings", "override_reason", "opening_refused_at")
+    if found.red:
+        record(
+            Event(
+                action="cycle_opened", entity_type="cycle", entity_id=str(cycle.pk), label=str(cycle),
+                changes={"overridden": [None, found.sentence]},
+            )
+        )  # fmt: skip
     announce(cycle, "open", by=by, now=now)
     return cycle
 

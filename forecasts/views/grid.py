@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
+from cycles import outlook
 from cycles.models import Cycle
 from cycles.seen import mark_seen
 from forecasts import customers, grid_form, grid_html, grid_json, grid_totals
@@ -85,6 +86,7 @@ def _context(request: HttpRequest, found: grids.Grid, query: GridQuery) -> dict[
         "grid_url": query.with_(form=False, page=1),
         "dormant_url": query.with_(dormant=True, find=""),
         "pager": _pager(found, query),
+        "more_time": outlook.more_time(found.cycle, request.user),
         "sent_back": [row for row in found.rows if row.sent_back],
         "can_submit": found.can_edit or bool(found.recallable),
         "something_to_submit": any(row.line.status in Line.INPUT for row in found.rows),

@@ -32,12 +32,18 @@ class RepFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         reps = User.objects.filter(customers__isnull=False).distinct().order_by("full_name", "pk")
-        return [("none", "Nobody"), *((str(rep.pk), str(rep)) for rep in reps)]
+        return [
+            ("none", "Nobody"),
+            ("inactive", "Somebody who is not active"),
+            *((str(rep.pk), str(rep)) for rep in reps),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
         chosen = self.value() or ""
         if chosen == "none":
             return queryset.filter(sales_rep=None)
+        if chosen == "inactive":
+            return queryset.filter(sales_rep__is_active=False)
         return queryset.filter(sales_rep=int(chosen)) if chosen.isdecimal() else queryset
 
 

@@ -147,8 +147,9 @@ def test_cycle_open_says_what_it_makes_and_who_is_left_out(client, admin):
     assert (answer.context["opening"].lines, answer.context["opening"].reps) == (2, 1)
     page = text(answer)
     assert "Nobody Serves Me" in page and "Asleep" not in page and "Buys Nothing" not in page
-    opened = client.post(url("open", cycle), follow=True)
-    assert "S&amp;OP Jan 2027 is open for input." in text(opened)
+    assert client.post(url("open", cycle)).status_code == 422
+    opened = client.post(url("open", cycle), {"override": "Nobody buys there."}, follow=True)
+    assert "S&amp;OP Jan 2027 is open for input." in text(opened) and "Nobody buys there." in text(opened)
     cycle.refresh_from_db()
     assert cycle.is_open and cycle.lines.count() == 2
 
