@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from cycles.api import urls as cycles
+from masterdata.api import urls as masterdata
 from sop_portal.accounts.api import urls as accounts
 from sop_portal.jobs.api import urls as jobs
 from sop_portal.lib.api.views import NothingHere
@@ -15,6 +16,7 @@ operations = [
     *cycles.urlpatterns,
     *mail.urlpatterns,
     *jobs.urlpatterns,
+    *masterdata.urlpatterns,
 ]
 
 # Read in a browser, which is led to the sign-in page.

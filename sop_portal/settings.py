@@ -282,6 +282,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "PATH_CONVERTER_OVERRIDES": {"code": {"type": "string", "minLength": 1}},
     "PREPROCESSING_HOOKS": ["sop_portal.lib.api.routes.without_doubles"],
 }
 

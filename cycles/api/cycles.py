@@ -80,6 +80,8 @@ class CycleActive(ApiView):
 class CycleDetail(ApiView):
     """One cycle."""
 
+    takes_match = True
+
     @extend_schema(operation_id="cycles_get", tags=[TAG], responses={200: shapes.CycleWhole})
     def get(self, request: Request, pk: int) -> Response:
         """One cycle with its months."""

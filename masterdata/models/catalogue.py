@@ -13,6 +13,14 @@ from masterdata.models.numbers import NOT_NEGATIVE, numbers
 from sop_portal.lib.text import NameField
 
 
+class ProductGroupQuerySet(TrackedQuerySet):
+    """Words about groups of products."""
+
+    def visible_to(self, user: Any) -> Self:
+        """All of them: any product may be offered to any customer."""
+        return self.all()
+
+
 class ProductGroup(models.Model):
     """A product family; groups have at most two levels."""
 
@@ -20,7 +28,7 @@ class ProductGroup(models.Model):
     name = NameField(max_length=200)
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
 
-    objects = TrackedQuerySet.as_manager()
+    objects = ProductGroupQuerySet.as_manager()
 
     class Meta:
         ordering = ["code"]

@@ -7,6 +7,7 @@ from masterdata.services.matrix import Saved, Terms, Wanted, set_matrix, terms_o
 from masterdata.services.pricing import Change, Repriced, change_prices, preview
 from masterdata.services.removal import Removed, remove
 from masterdata.services.replacing import Replaced, replace, take_back
+from masterdata.services.saving import change, create, delete, require_to
 
 __all__ = [
     "Change",
@@ -18,12 +19,16 @@ __all__ = [
     "Terms",
     "Wanted",
     "assign_customers",
+    "change",
     "change_prices",
     "copy_matrix",
+    "create",
+    "delete",
     "not_a_rep",
     "preview",
     "remove",
     "replace",
+    "require_to",
     "sales_reps",
     "set_active",
     "set_matrix",

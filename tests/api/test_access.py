@@ -23,6 +23,8 @@ EVERYBODY = (400,) * 5
 SIGNED_IN = (401, 200, 200, 200, 200)
 OWN_ACT = (401, 400, 400, 400, 400)
 MISSING = (401, 404, 404, 404, 404)
+ADDS = (401, 403, 403, 403, 400)
+MISSING_ROW = dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), MISSING)
 MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "auth-login": {"POST": EVERYBODY},
     "auth-refresh": {"POST": EVERYBODY},
@@ -43,9 +45,19 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "job-run": {"POST": (401, 403, 403, 403, 404)},
     "tokens": {"GET": SIGNED_IN, "POST": OWN_ACT},
     "token": {"DELETE": MISSING},
+    "customers": {"GET": SIGNED_IN, "POST": ADDS},
+    "customer-statistics": {"GET": SIGNED_IN},
+    "customer": MISSING_ROW,
+    "products": {"GET": SIGNED_IN, "POST": ADDS},
+    "product-statistics": {"GET": SIGNED_IN},
+    "product": MISSING_ROW,
+    "product-groups": {"GET": SIGNED_IN},
 }
 # What stands in the addresses of single things: things that do not exist.
-PARTS = {"<int:pk>": "99999999", "<slug:name>": "no_such_thing"}
+PARTS = {
+    "<int:pk>": "99999999", "<slug:name>": "no_such_thing", "<code:customer_id>": "no/such%20code",
+    "<code:item_code>": "no/such%20code",
+}  # fmt: skip
 
 pytestmark = pytest.mark.django_db
 

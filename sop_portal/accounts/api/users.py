@@ -127,6 +127,8 @@ class UserList(ListView):
 class UserDetail(ApiView):
     """One user."""
 
+    takes_match = True
+
     @extend_schema(operation_id="users_get", tags=[TAG], responses={200: UserRow})
     def get(self, request: Request, pk: int) -> Response:
         """One user."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.http import parse_etags
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from sop_portal.lib.api.bodies import JSONRenderer
 from sop_portal.lib.api.problems import RevisionStale
@@ -20,6 +21,12 @@ def require_match(request: Request, now: Any) -> None:
 
     Raises RevisionStale with the present state.
     """
-    seen = parse_etags(request.headers.get("If-Match", ""))
+    # What compresses answers on the way marks their names as weak.
+    seen = [name.removeprefix("W/") for name in parse_etags(request.headers.get("If-Match", ""))]
     if seen and "*" not in seen and etag_of(JSONRenderer().render(now)) not in seen:
         raise RevisionStale("Somebody changed this after you read it; read it again.", current=now)
+
+
+def named(now: Any, status: int = 200) -> Response:
+    """What a write left behind as its answer, with the name that the next `If-Match` takes."""
+    return Response(now, status=status, headers={"ETag": etag_of(JSONRenderer().render(now))})

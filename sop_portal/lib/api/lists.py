@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -106,7 +107,14 @@ class ListView(ApiView):
 
     def chosen(self, request: Request) -> QuerySet[Any]:
         """The rows that filters and search leave."""
-        rows = DjangoFilterBackend().filter_queryset(request, self.get_queryset(), self)
+        try:
+            rows = DjangoFilterBackend().filter_queryset(request, self.get_queryset(), self)
+        except ValidationError as refusal:
+            raise Invalid(
+                Fault(f"?{name}", "invalid", f"{name}: {sentence}")
+                for name, sentences in dict(refusal.detail).items()  # type: ignore[arg-type]
+                for sentence in sentences
+            ) from refusal
         for word in request.query_params.get("search", "").split()[:8]:
             rows = rows.filter(any_of(self.searched, word))
         return rows

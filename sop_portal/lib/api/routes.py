@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, register_converter
 
 
 class CodeConverter:
@@ -18,6 +18,9 @@ class CodeConverter:
 
     def to_url(self, value: str) -> str:
         return value
+
+
+register_converter(CodeConverter, "code")
 
 
 def route(address: str, view: Any, name: str) -> list[URLPattern]:

@@ -25,6 +25,7 @@ WRITING = {
     "415": "The body has a form that is not taken.",
     "422": "The values do not make sense: the errors name the parts.",
 }
+STALE = {"412": "Somebody saved in between (If-Match); `current` is what is stored now."}
 LIMIT_HEADERS = {
     "X-RateLimit-Limit": "Requests in a minute.",
     "X-RateLimit-Remaining": "Requests left in this minute.",
@@ -43,6 +44,14 @@ class PortalSchema(AutoSchema):
         found = list(super().get_override_parameters())
         if isinstance(self.view, ListView) and self.method == "GET":
             found += _of_list(self.view)
+        if self._takes_match:
+            found.append(
+                OpenApiParameter(
+                    "If-Match", str, OpenApiParameter.HEADER,
+                    description="The ETag that the author of this write saw: refused with 412 when somebody saved in "
+                                "between.",
+                )
+            )  # fmt: skip
         if getattr(getattr(self.view, self.method.lower(), None), "is_repeatable", False):
             found.append(
                 OpenApiParameter(
@@ -53,11 +62,17 @@ class PortalSchema(AutoSchema):
             )  # fmt: skip
         return found
 
+    @property
+    def _takes_match(self) -> bool:
+        return bool(getattr(self.view, "takes_match", False)) and self.method in ("PUT", "PATCH", "DELETE")
+
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
         responses = super()._get_response_bodies(direction)
         if direction != "response":
             return responses
         refusals = REFUSALS if self.method in ("GET", "HEAD") else {**REFUSALS, **WRITING}
+        if self._takes_match:
+            refusals = {**refusals, **STALE}
         problem = self.resolve_serializer(Problem, direction).ref
         for status, text in refusals.items():
             if status not in responses:

@@ -20,6 +20,8 @@ class ApiView(APIView):
     token_scope: str | None = None
     # The largest body in bytes; None: that of every other page.
     body_limit: int | None = None
+    # Whether changing and deleting may say by If-Match what their author saw.
+    takes_match = False
     # What stays possible while a person has to choose a new password.
     open_before_new_password = False
 

@@ -1,0 +1,1 @@
+"""Operations of the JSON API about master data: customers, products, prices, what was sold and budgeted, files."""

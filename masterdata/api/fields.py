@@ -1,0 +1,77 @@
+"""Fields of bodies and rows, made of the columns that files have too (`masterdata.imports.kinds`): one name, one meaning."""
+
+import datetime as dt
+from collections.abc import Collection
+from typing import Any
+
+from django.db import models
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from masterdata.imports.kinds import Column, Kind
+from sop_portal.lib import periods
+
+
+class Number(serializers.DecimalField):
+    """A decimal number, exact: taken as a number or as a text of digits, sent as a text. Its range is said by the model."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(max_digits=None, decimal_places=None, **more)
+
+
+class _NumberSchema(OpenApiSerializerFieldExtension):
+    target_class = Number
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        return {"type": ["string", "number"] if direction == "request" else "string", "format": "decimal"}
+
+
+@extend_schema_field({"type": "string", "pattern": r"^\d{4}-\d{2}(-01)?$", "example": "2027-01"})
+class Month(serializers.Field):
+    """A month, as YYYY-MM or its first day."""
+
+    def to_internal_value(self, data: Any) -> dt.date:
+        try:
+            period = periods.parse(data) if isinstance(data, str) else None
+        except ValueError:
+            period = None
+        if period is None or not periods.EARLIEST <= period <= periods.LATEST:
+            raise serializers.ValidationError("Write the month as year and month, such as 2026-11.")
+        return period
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+def field_of(column: Column, model: type[models.Model], **more: Any) -> serializers.Field:
+    """The field that a column of `model` has in a body; what it may hold beyond its type is said by the model."""
+    meta: Any = next((each for each in model._meta.concrete_fields if each.name == column.name), None)
+    said: dict[str, Any] = {"help_text": column.help, **more}
+    is_nullable = column.blank or bool(meta is not None and meta.null)
+    if is_nullable:
+        said["allow_null"] = True
+    if not more.get("read_only") and not column.must_be_filled:
+        said |= {"required": False, "default": meta.get_default() if meta is not None else None}
+    if column.type in ("quantity", "money", "price"):
+        return Number(**said)
+    if column.type == "whole":
+        return serializers.IntegerField(**said)
+    if column.type == "period":
+        return Month(**said)
+    if column.type == "date":
+        return serializers.DateField(**said)
+    if column.type == "yes_no":
+        return serializers.BooleanField(**said)
+    if column.type == "choice":
+        return serializers.ChoiceField([(int(value), words) for value, words in column.choices], **said)
+    if not more.get("read_only"):
+        said |= {"max_length": column.max_length, "allow_blank": meta is not None and meta.blank and not is_nullable}
+    return serializers.CharField(**said)
+
+
+def fields_of(
+    kind: Kind, model: type[models.Model], *, leave_out: Collection[str] = ()
+) -> dict[str, serializers.Field]:
+    """The fields of a body for the columns of `kind`, in their order."""
+    return {column.name: field_of(column, model) for column in kind.columns if column.name not in leave_out}

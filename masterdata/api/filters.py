@@ -1,0 +1,113 @@
+"""Filters of lists. What is none of their values is refused, never passed over."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import Q
+from django_filters.rest_framework import FilterSet
+
+from masterdata.filters import NOBODY, MonthField
+from masterdata.models import Customer, MatrixEntry, Product
+from sop_portal.lib.risk import RISK_CLASSES
+
+
+class FlagFilter(django_filters.TypedChoiceFilter):
+    """true or false."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        choices = [("true", "true"), ("false", "false")]
+        super().__init__(*args, choices=choices, coerce=lambda text: text == "true", empty_value=None, **kwargs)
+
+
+class MonthFilter(django_filters.Filter):
+    """A month, as YYYY-MM."""
+
+    field_class = MonthField
+
+
+def of_rep(prefix: str, text: str) -> Q:
+    """The customers of the rep with this e-mail address; of nobody when it says so."""
+    if text == NOBODY:
+        return Q(**{f"{prefix}sales_rep__isnull": True})
+    return Q(**{f"{prefix}sales_rep__email__iexact": text})
+
+
+def of_group(prefix: str, code: str) -> Q:
+    """The products of a group and of the groups below it."""
+    return Q(**{f"{prefix}group__code": code}) | Q(**{f"{prefix}group__parent__code": code})
+
+
+REP = "The e-mail address of who serves the customer; none for customers whom nobody serves."
+GROUP = "The code of a product group; the groups below it come along."
+
+
+class CustomerFilters(FilterSet):
+    """Which customers."""
+
+    customer_id = django_filters.CharFilter(help_text="Exactly this ID.")
+    sales_rep = django_filters.CharFilter(method="by_rep", help_text=REP)
+    region = django_filters.CharFilter(help_text="Exactly this region.")
+    territory = django_filters.CharFilter(help_text="Exactly this territory.")
+    corporate_group = django_filters.CharFilter(help_text="Exactly this corporate group.")
+    default_risk_class = django_filters.TypedChoiceFilter(
+        choices=[(str(value), words) for value, words in RISK_CLASSES], coerce=int, empty_value=None,
+        help_text="How sure their lines are at first.",
+    )  # fmt: skip
+    is_active = FlagFilter(help_text="Whether they are active.")
+    is_prospect = FlagFilter(help_text="Whether their real ID is not known yet.")
+
+    class Meta:
+        model = Customer
+        fields: tuple[str, ...] = ()
+
+    def by_rep(self, rows: Any, name: str, text: str) -> Any:
+        """The customers of one rep."""
+        return rows.filter(of_rep("", text))
+
+
+class ProductFilters(FilterSet):
+    """Which products."""
+
+    item_code = django_filters.CharFilter(help_text="Exactly this code.")
+    group_code = django_filters.CharFilter(method="by_group", help_text=GROUP)
+    manufacturing_location = django_filters.CharFilter(help_text="Exactly this location.")
+    production_line = django_filters.CharFilter(help_text="Exactly this line.")
+    uom = django_filters.CharFilter(help_text="Exactly this unit of measure.")
+    has_list_price = FlagFilter(
+        field_name="list_price", lookup_expr="isnull", exclude=True, help_text="Whether there is a list price."
+    )
+    is_active = FlagFilter(help_text="Whether they are active.")
+
+    class Meta:
+        model = Product
+        fields: tuple[str, ...] = ()
+
+    def by_group(self, rows: Any, name: str, code: str) -> Any:
+        """The products of one group."""
+        return rows.filter(of_group("", code))
+
+
+class MatrixFilters(FilterSet):
+    """Which entries of the pricing matrix."""
+
+    customer_id = django_filters.CharFilter(field_name="customer__customer_id", help_text="Exactly this customer.")
+    item_code = django_filters.CharFilter(field_name="product__item_code", help_text="Exactly this product.")
+    group_code = django_filters.CharFilter(method="by_group", help_text=GROUP)
+    sales_rep = django_filters.CharFilter(method="by_rep", help_text=REP)
+    is_active = FlagFilter(help_text="Whether they are active.")
+    is_proposed = FlagFilter(
+        field_name="proposed_by", lookup_expr="isnull", exclude=True,
+        help_text="Whether a rep proposed them and no admin accepted them yet.",
+    )  # fmt: skip
+
+    class Meta:
+        model = MatrixEntry
+        fields: tuple[str, ...] = ()
+
+    def by_group(self, rows: Any, name: str, code: str) -> Any:
+        """Entries about one group of products."""
+        return rows.filter(of_group("product__", code))
+
+    def by_rep(self, rows: Any, name: str, text: str) -> Any:
+        """Entries about the customers of one rep."""
+        return rows.filter(of_rep("customer__", text))
