@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from cycles.api import urls as cycles
+from forecasts.api import urls as forecasts
 from masterdata.api import urls as masterdata
 from sop_portal.accounts.api import urls as accounts
 from sop_portal.jobs.api import urls as jobs
@@ -14,6 +15,7 @@ from sop_portal.mail.api import urls as mail
 operations = [
     *accounts.urlpatterns,
     *cycles.urlpatterns,
+    *forecasts.urlpatterns,
     *mail.urlpatterns,
     *jobs.urlpatterns,
     *masterdata.urlpatterns,

@@ -54,6 +54,19 @@ class Invalid(exceptions.APIException):
         super().__init__(detail or " ".join(fault.detail for fault in self.faults[:3]))
 
 
+class NotAccepted(DomainError):
+    """The values do not make sense (422); each fault names its place."""
+
+    status = 422
+    title = "Not accepted"
+
+    def __init__(self, faults: Iterable[Fault], detail: str = "", **extra: Any) -> None:
+        self.faults = list(faults)
+        more = len(self.faults) - 3
+        said = " ".join(fault.detail for fault in self.faults[:3])
+        super().__init__(detail or (f"{said} And {more:,} more." if more > 0 else said), **extra)
+
+
 class Gone(DomainError):
     """What was asked for existed and does not any more (410)."""
 
@@ -95,6 +108,8 @@ def of_refusal(refusal: DomainError) -> dict[str, Any]:
     kind = f"urn:sop:{_words(type(refusal).__name__)}"
     lines = refusal.lines if isinstance(refusal, Refused) else {}
     faults = [Fault(pointer_of(place), "refused", sentence) for place, sentence in lines.items()]
+    if isinstance(refusal, NotAccepted):
+        faults = refusal.faults
     return body(refusal.status, refusal.title, refusal.detail, kind=kind, faults=faults, **refusal.extra)
 
 

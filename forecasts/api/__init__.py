@@ -1,0 +1,1 @@
+"""Operations about lines: reading, editing, handing in, deciding, one by one and many at once."""

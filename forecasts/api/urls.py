@@ -1,0 +1,19 @@
+"""Addresses of the operations about lines."""
+
+from forecasts.api import acts, bulk, lines
+from sop_portal.lib.api.routes import route
+
+urlpatterns = [
+    *route("forecasts", lines.LineList, "forecasts"),
+    *route("forecasts/bulk", bulk.BulkWrite, "forecasts-bulk"),
+    *route("forecasts/bulk-submit", bulk.BulkSubmit, "forecasts-bulk-submit"),
+    *route("forecasts/bulk-decide", bulk.BulkDecide, "forecasts-bulk-decide"),
+    *route("forecasts/<int:pk>", lines.LineDetail, "forecast"),
+    *route("forecasts/<int:pk>/history", lines.LineHistory, "forecast-history"),
+    *route("forecasts/<int:pk>/submit", acts.LineSubmit, "forecast-submit"),
+    *route("forecasts/<int:pk>/recall", acts.LineRecall, "forecast-recall"),
+    *route("forecasts/<int:pk>/approve", acts.LineApprove, "forecast-approve"),
+    *route("forecasts/<int:pk>/reject", acts.LineReject, "forecast-reject"),
+    *route("forecasts/<int:pk>/return", acts.LineReturn, "forecast-return"),
+    *route("forecasts/<int:pk>/adjust", acts.LineAdjust, "forecast-adjust"),
+]
