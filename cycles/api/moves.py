@@ -8,9 +8,11 @@ from rest_framework.response import Response
 from cycles import services
 from cycles.api import shapes
 from cycles.api.cycles import TAG, visible
+from cycles.models import Cycle
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.shapes import read
 from sop_portal.lib.api.views import ApiView
+from sop_portal.lib.errors import Conflict
 
 
 class Refreshed(serializers.Serializer):
@@ -18,6 +20,41 @@ class Refreshed(serializers.Serializer):
 
     woken = serializers.IntegerField(help_text="Lines that are live now, because something was sold.")
     slept = serializers.IntegerField(help_text="Lines that are dormant now and that nobody had touched.")
+
+
+class CyclePreflight(ApiView):
+    """What stands in the way."""
+
+    @extend_schema(operation_id="cycles_preflight", tags=[TAG], responses={200: shapes.PreflightRow})
+    def get(self, request: Request, pk: int) -> Response:
+        """What is to be mended before a draft is opened: red keeps it shut, unless a reason is given, amber does not."""
+        cycle = visible(request, pk)
+        services.require_mover(request.user)
+        if cycle.status != Cycle.Status.DRAFT:
+            raise Conflict(f"{cycle} has been opened; pre-flight looks at drafts.")
+        found = services.preflight(cycle)
+        names = ("key", "level", "title", "text", "count", "final")
+        findings = [
+            {
+                **{name: getattr(finding, name) for name in names},
+                "rows": [{"label": row.label, "note": row.note} for row in finding.rows],
+            }
+            for finding in found.findings
+        ]
+        return Response({"may_open": not found.red, "findings": findings})
+
+
+class CycleOpen(ApiView):
+    """Open a cycle."""
+
+    @extend_schema(operation_id="cycles_open", tags=[TAG], request=shapes.Opening, responses={200: shapes.CycleWhole})
+    @repeatable
+    def post(self, request: Request, pk: int) -> Response:
+        """Open a draft for input: lines are made and prefilled, and the participants are told."""
+        visible(request, pk)
+        services.require_mover(request.user)
+        override = read(shapes.Opening, request.data or {}).get("override", "")
+        return Response(shapes.whole(services.open_cycle(pk, by=request.user, override=override)))
 
 
 class CycleClose(ApiView):

@@ -28,6 +28,15 @@ class Closing(Shape):
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True, help_text=REASON)
 
 
+class Opening(Shape):
+    """How a cycle is opened."""
+
+    override = serializers.CharField(
+        max_length=300, required=False, allow_blank=True,
+        help_text="Why it is opened although pre-flight has red findings; kept with the cycle.",
+    )  # fmt: skip
+
+
 class MoreTime(Shape):
     """A later deadline, for everybody or for some."""
 
@@ -81,3 +90,29 @@ def row(cycle: Cycle) -> dict[str, Any]:
 def whole(cycle: Cycle) -> dict[str, Any]:
     """A cycle as it is sent by itself."""
     return {**row(cycle), "periods": cycle.periods, "settings": cycle.settings}
+
+
+class FindingThing(serializers.Serializer):
+    """One thing that a finding names."""
+
+    label = serializers.CharField()  # type: ignore[assignment]
+    note = serializers.CharField()
+
+
+class FindingRow(serializers.Serializer):
+    """One finding of pre-flight."""
+
+    key = serializers.CharField()
+    level = serializers.ChoiceField([("red", "Red"), ("amber", "Amber")])
+    title = serializers.CharField()
+    text = serializers.CharField()
+    count = serializers.IntegerField()
+    final = serializers.BooleanField(help_text="Whether no reason overrides it.")
+    rows = FindingThing(many=True, help_text="The first of them.")
+
+
+class PreflightRow(serializers.Serializer):
+    """What stands in the way of opening."""
+
+    may_open = serializers.BooleanField(help_text="Whether there is no red finding.")
+    findings = FindingRow(many=True)

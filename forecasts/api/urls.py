@@ -1,9 +1,13 @@
 """Addresses of the operations about lines."""
 
-from forecasts.api import acts, bulk, lines
+from forecasts.api import acts, bulk, cycles, lines
 from sop_portal.lib.api.routes import route
 
 urlpatterns = [
+    *route("cycles/<int:pk>/progress", cycles.CycleProgress, "cycle-progress"),
+    *route("cycles/<int:pk>/statistics", cycles.CycleStatistics, "cycle-statistics"),
+    *route("cycles/<int:pk>/consolidated", cycles.CycleConsolidated, "cycle-consolidated"),
+    *route("cycles/<int:pk>/remind", cycles.CycleRemind, "cycle-remind"),
     *route("forecasts", lines.LineList, "forecasts"),
     *route("forecasts/bulk", bulk.BulkWrite, "forecasts-bulk"),
     *route("forecasts/bulk-submit", bulk.BulkSubmit, "forecasts-bulk-submit"),

@@ -39,7 +39,11 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "cycles": {"GET": SIGNED_IN, "POST": (401, 403, 403, 403, 400)},
     "cycle-active": {"GET": MISSING},
     "cycle": dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), MISSING),
-    **{f"cycle-{act}": {"POST": MISSING} for act in ("close", "extend", "reopen", "refresh", "archive")},
+    **{
+        f"cycle-{act}": {"POST": MISSING}
+        for act in ("open", "close", "extend", "reopen", "refresh", "archive", "remind")
+    },
+    **{f"cycle-{part}": {"GET": MISSING} for part in ("preflight", "progress", "statistics", "consolidated")},
     "forecasts": {"GET": SIGNED_IN, "POST": OWN_ACT},
     "forecasts-bulk": {"POST": OWN_ACT},
     "forecasts-bulk-submit": {"POST": OWN_ACT},

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from cycles.models import Cycle
+from sop_portal.mail.models import OutboxMail
 from tests.api.helpers import Program, program_of
-from tests.factories import FAR, make_user, open_cycle
+from tests.factories import FAR, make_customer, make_entry, make_line, make_user, open_cycle, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +91,68 @@ def test_the_moves_of_a_cycle() -> None:
     assert admin("POST", f"{address}/archive").json()["status"] == "archived"
     assert admin("DELETE", address).status_code == 409
     assert admin("PATCH", address, {"name": "x"}).status_code == 409
+
+
+def test_a_draft_is_looked_at_and_opened(admin: Program) -> None:
+    entry = make_entry(customer=make_customer(sales_rep=None))
+    made = admin("POST", "/cycles", BODY).json()
+    address = f"/cycles/{made['id']}"
+    found = admin("GET", f"{address}/preflight").json()
+    assert found["may_open"] is False
+    (red,) = [finding for finding in found["findings"] if finding["level"] == "red"]
+    assert (red["key"], red["count"], red["rows"][0]["label"]) == ("without_rep", 1, entry.customer.name)
+    refused = admin("POST", f"{address}/open")
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/override")
+    assert admin("GET", f"{address}/progress").status_code == 409
+    opened = admin("POST", f"{address}/open", {"override": "They join next month."})
+    assert (opened.status_code, opened.json()["status"]) == (200, "open")
+    assert admin("POST", f"{address}/open").status_code == 200
+    assert admin("GET", f"{address}/preflight").status_code == 409
+    assert program_of(make_user("sales_rep"))("GET", f"{address}/preflight").status_code == 403
+
+
+def test_how_far_a_cycle_is() -> None:
+    manager = make_user("manager")
+    rep, late = make_user("sales_rep", manager=manager), make_user("sales_rep")
+    line = submit(make_line(owner=rep))
+    other = make_customer(sales_rep=late, name="CANARY")
+    make_entry(customer=other)
+    cycle, admin = line.cycle, program_of(make_user("admin"))
+    address = f"/cycles/{cycle.pk}"
+    told = admin("GET", f"{address}/progress").json()
+    assert (told["expected"], told["handed_in"], told["share"]) == (1, 1, "1.0000")
+    (row,) = [row for row in told["rows"] if row["id"] == rep.pk]
+    assert (row["state"], row["counts"]["submitted"], row["plan"]) == ("submitted", 1, "12000.0000")
+    own = program_of(rep)("GET", f"{address}/progress?by=customer").json()
+    assert [row["code"] for row in own["rows"]] == [line.customer.customer_id]
+    assert admin("GET", f"{address}/progress?by=moon").status_code == 400
+    numbers = admin("GET", f"{address}/statistics").json()
+    assert (numbers["live"], numbers["by_status"]["submitted"], numbers["reps"]) == (1, 1, 1)
+    assert program_of(late)("GET", f"{address}/statistics").json()["live"] == 0
+    assert admin("POST", f"{address}/remind").status_code == 422
+
+
+def test_those_who_are_late_are_reminded_once_a_press() -> None:
+    line = make_line(quantity=None)
+    admin = program_of(make_user("admin"))
+    address = f"/cycles/{line.cycle_id}/remind"
+    assert program_of(line.owner)("POST", address).status_code == 403
+    for _ in range(2):
+        answered = admin("POST", address, {"reps": [line.owner_id]}, Idempotency_Key="press-1")
+        assert answered.json() == {"mails": 1}
+    assert OutboxMail.objects.filter(kind="deadline_reminder").count() == 1
+
+
+def test_the_plan_is_a_file() -> None:
+    line = submit(make_line())
+    program = program_of(line.owner)
+    book = program("GET", f"/cycles/{line.cycle_id}/consolidated", Accept="application/octet-stream")
+    assert book.status_code == 200
+    assert b"".join(book.streaming_content)[:2] == b"PK"
+    assert book["X-RateLimit-Limit"] == "60"
+    rows = program("GET", f"/cycles/{line.cycle_id}/consolidated?form=csv")
+    assert line.product.item_code.encode() in b"".join(rows.streaming_content)
+    assert program("GET", f"/cycles/{line.cycle_id}/consolidated?form=pdf").status_code == 422
 
 
 def test_filters_of_the_list(admin: Program) -> None:

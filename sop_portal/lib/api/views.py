@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from rest_framework import exceptions
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -70,6 +71,22 @@ def _conditional(request: Request, response: Any) -> Any:
         for name in ("Vary", *getattr(request._request, "limit_headers", {})):
             answer[name] = response[name]
     return answer
+
+
+class AnyForm(BaseContentNegotiation):
+    """Answers with JSON whatever is asked for: what a file is, its operation says."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return DefaultContentNegotiation().select_parser(request, parsers)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class FileView(ApiView):
+    """An operation whose answer is a file; refusals are problems as everywhere."""
+
+    content_negotiation_class = AnyForm
 
 
 class NothingHere(ApiView):
