@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from masterdata.api.bulk import BulkView, described
 from masterdata.api.fields import fields_of
 from masterdata.api.filters import CustomerFilters
 from masterdata.api.named import look_up
@@ -102,6 +103,16 @@ class CustomerDetail(RowDetail):
     """One customer."""
 
     resource = RESOURCE
+
+
+@described(
+    CUSTOMERS, TAG, "customers", "Whoever gets another rep takes their open lines along.",
+    {"customer_id": "C0042", "name": "Elm Supply, Inc.", "sales_rep": "rep1@example.com"},
+)  # fmt: skip
+class CustomerBulk(BulkView):
+    """Many customers at once."""
+
+    kind = CUSTOMERS
 
 
 class RiskCount(serializers.Serializer):

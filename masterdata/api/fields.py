@@ -44,9 +44,13 @@ class Month(serializers.Field):
         return value
 
 
-def field_of(column: Column, model: type[models.Model], **more: Any) -> serializers.Field:
-    """The field that a column of `model` has in a body; what it may hold beyond its type is said by the model."""
-    meta: Any = next((each for each in model._meta.concrete_fields if each.name == column.name), None)
+def field_of(column: Column, model: type[models.Model] | None, **more: Any) -> serializers.Field:
+    """The field that a column has in a body; what it may hold beyond its type is said by the model.
+
+    model: whose default and emptiness the field takes where it has a field of this name; None: that of an import.
+    """
+    own = model._meta.concrete_fields if model is not None else ()
+    meta: Any = next((each for each in own if each.name == column.name), None)
     said: dict[str, Any] = {"help_text": column.help, **more}
     is_nullable = column.blank or bool(meta is not None and meta.null)
     if is_nullable:

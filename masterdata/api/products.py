@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from masterdata.api.bulk import BulkView, described
 from masterdata.api.fields import Number, fields_of
 from masterdata.api.filters import ProductFilters
 from masterdata.api.named import look_up
@@ -100,6 +101,17 @@ class ProductDetail(RowDetail):
     """One product."""
 
     resource = RESOURCE
+
+
+@described(
+    PRODUCTS, TAG, "products", "Groups that they name are made, renamed and put below one another.",
+    {"item_code": "110001", "description": "Peeled garlic 4x5", "group_code": "G01", "group_name": "Garlic",
+     "uom": "CS"},
+)  # fmt: skip
+class ProductBulk(BulkView):
+    """Many products at once."""
+
+    kind = PRODUCTS
 
 
 class GroupShape(serializers.Serializer):

@@ -1,0 +1,264 @@
+"""Writing up to 10,000 rows at once: the items of a body become the rows of an import, all of them or none."""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema,
+    extend_schema_view,
+    inline_serializer,
+)
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from masterdata.api.fields import field_of
+from masterdata.imports.items import write_items
+from masterdata.imports.keeping import require_importer
+from masterdata.imports.kinds import NUMBERS, Column, Kind
+from masterdata.imports.outcome import Outcome
+from sop_portal.lib.api.bodies import Written
+from sop_portal.lib.api.problems import Fault, Invalid, pointer_of
+from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.views import ApiView
+from sop_portal.lib.tables import MARK
+from sop_portal.lib.workbook.copytext import BLANK, escaped, normal, text_fields
+
+MOST = 10_000
+LARGEST = 25 * 1024 * 1024
+OPTIONS = {"clear_blanks": bool, "sum_duplicates": bool, "valid_from": str}
+
+_NUMBER = r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?"
+_DAY = r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?"
+# What all values of a column look like when none needs a second look.
+_PLAIN = {
+    **dict.fromkeys(NUMBERS, re.compile(rf"(?:{_NUMBER}\n)*")),
+    **dict.fromkeys(("period", "date"), re.compile(rf"(?:{_DAY}\n)*")),
+}
+_TEXT: Collection[type] = (str, int)
+# Type of a column -> the types of JSON that it takes, and what is said of others.
+_TAKES: Mapping[str, tuple[Collection[type], str]] = {
+    **dict.fromkeys(NUMBERS, ((int, Written, str), "a number, or a text of its digits such as \"1250.5\"")),
+    "period": ((str,), "a month such as \"2027-01\""),
+    "date": ((str,), "a day such as \"2027-01-31\""),
+    "yes_no": ((bool,), "true or false"),
+    "choice": ((int, str), "one of the numbers offered"),
+}  # fmt: skip
+
+
+class BulkView(ApiView):
+    """Rows of one kind, added where they are missing and changed where they differ."""
+
+    body_limit = LARGEST
+    kind: ClassVar[Kind]
+
+    @repeatable
+    def post(self, request: Request) -> Response:
+        """Write the items of the body."""
+        require_importer(request.user, self.kind)
+        items, options = _taken(request.data, self.kind)
+        fields = _fields(items, self.kind, bool(options.get("clear_blanks")))
+        outcome = write_items(self.kind, fields, len(items), options=options, by=request.user)
+        return Response(_told(outcome))
+
+
+class Remark(serializers.Serializer):
+    """Something worth knowing that stopped nothing."""
+
+    code = serializers.CharField()
+    pointer = serializers.CharField(help_text="The first item that it is about.")
+    detail = serializers.CharField()
+
+
+class BulkResult(serializers.Serializer):
+    """What became of the items."""
+
+    items = serializers.IntegerField(help_text="How many were sent.")
+    created = serializers.IntegerField(help_text="How many made a row.")
+    updated = serializers.IntegerField(help_text="How many changed a row.")
+    unchanged = serializers.IntegerField(help_text="How many said what is stored already.")
+    batch = serializers.IntegerField(allow_null=True, help_text="The data version of actuals that this made.")
+    remarks: Any = Remark(many=True)
+
+
+def body_of(kind: Kind) -> Any:
+    """The body of a bulk operation, for its description."""
+    name = f"{kind.title.title().replace(' ', '')}Bulk"
+    fields = {column.name: _described(column) for column in kind.columns}
+    said: dict[str, Any] = {
+        "items": inline_serializer(f"{name}Item", fields, many=True, min_length=1, max_length=MOST),
+        "clear_blanks": serializers.BooleanField(
+            default=False,
+            help_text='Whether null and "" empty what is stored; else they leave it. All items name the same fields then.',
+        ),
+    }
+    if kind.sums:
+        said["sum_duplicates"] = serializers.BooleanField(
+            default=False, help_text="Whether items with the same key are added up; else they are refused."
+        )
+    if "valid_from" in kind.by_name:
+        said["valid_from"] = serializers.DateField(
+            required=False, help_text="From when prices hold whose item does not say; this month if missing."
+        )
+    return inline_serializer(name, said)
+
+
+def described(kind: Kind, tag: str, name: str, more: str, *examples: Mapping[str, Any]) -> Any:
+    """The description of a bulk operation. more: what is particular about it; examples: items."""
+    return extend_schema_view(
+        post=extend_schema(
+            operation_id=f"{name}_bulk", tags=[tag], request=body_of(kind), responses={200: BulkResult},
+            description=f"Add and change up to {MOST:,} {kind.row_words}, all of them or none, by the rules of imports: "
+                        f"what is missing or null in an item leaves what is stored. {more}",
+            examples=[OpenApiExample(f"Some {kind.row_words}", request_only=True, value={"items": list(examples)})],
+        )
+    )  # fmt: skip
+
+
+def _described(column: Column) -> serializers.Field:
+    """A column as one field of an item: what need not be filled may be missing, null or empty."""
+    return field_of(column, None, required=column.must_be_filled, allow_null=not column.must_be_filled)
+
+
+def _taken(body: Any, kind: Kind) -> tuple[list[Mapping[str, Any]], dict[str, Any]]:
+    """The items and the options of a body. Raises Invalid."""
+    if not isinstance(body, dict):
+        raise Invalid([Fault("", "invalid", "The body is an object with a list of items.")])
+    faults = []
+    for name, value in body.items():
+        wanted = OPTIONS.get(name)
+        if name == "items":
+            continue
+        if wanted is None:
+            faults.append(Fault(pointer_of(name[:100]), "unknown", f"There is no field '{name[:100]}'."))
+        elif not isinstance(value, wanted):
+            words = "true or false" if wanted is bool else 'a day such as "2027-01-31"'
+            faults.append(Fault(f"/{name}", "invalid", f"{name} is {words}."))
+    items = body.get("items")
+    if not isinstance(items, list) or not 0 < len(items) <= MOST:
+        faults.append(Fault("/items", "invalid", f"items is a list of 1 to {MOST:,} objects."))
+    else:
+        faults += [
+            Fault(f"/items/{at}", "invalid", "An item is an object.")
+            for at, item in enumerate(items)
+            if type(item) is not dict
+        ]
+    if faults:
+        raise Invalid(faults)
+    return items, {name: value for name, value in body.items() if name != "items"}  # type: ignore[return-value]
+
+
+def _fields(items: Sequence[Mapping[str, Any]], kind: Kind, is_uniform: bool) -> dict[str, list[str]]:
+    """The columns that items name, as COPY takes them. Raises Invalid for unknown names and values of another type."""
+    faults: list[Fault] = []
+    forms = {tuple(item) for item in items}
+    names = {name for form in forms for name in form}
+    if unknown := names - kind.by_name.keys():
+        faults += [
+            Fault(pointer_of(("items", at, name[:100])), "unknown", f"There is no field '{name[:100]}'.")
+            for at, item in enumerate(items)
+            for name in item
+            if name in unknown
+        ]
+    if is_uniform and len({frozenset(form) for form in forms}) > 1:
+        faults += [
+            Fault(f"/items/{at}", "invalid", "With clear_blanks every item names the same fields as the first one.")
+            for at, item in enumerate(items)
+            if item.keys() != items[0].keys()
+        ]
+    found = {}
+    for column in kind.columns:
+        if column.name in names:
+            values = [item.get(column.name) for item in items]
+            found[column.name] = _column(column, values, faults)
+    if faults:
+        raise Invalid(faults, f"{len(faults):,} values have another form than they should; nothing was saved.")
+    return found
+
+
+def _column(column: Column, values: list[Any], faults: list[Fault]) -> list[str]:
+    """The fields of one column, each distinct value read once; what is of another type is added to `faults`."""
+    if (plain := _plain(column, values)) is not None:
+        return plain
+    takes, words = _TAKES.get(column.type, (_TEXT, "a text"))
+    read = _READ.get(column.type, _text)
+    meant: dict[tuple[type, Any], str | None] = {}
+    for key in {(type(value), value) for value in values if type(value) not in (list, dict)}:
+        kind, value = key
+        meant[key] = BLANK if value is None else read(value) if kind in takes else None
+    fields = []
+    for at, value in enumerate(values):
+        field = meant.get((type(value), value)) if type(value) not in (list, dict) else None
+        if field is None:
+            faults.append(Fault(f"/items/{at}/{column.name}", "invalid", f"{column.name} is {words}."))
+        fields.append(field or BLANK)
+    return fields
+
+
+def _plain(column: Column, values: list[Any]) -> list[str] | None:
+    """The fields of a column all of whose values are plain; None for the slower way."""
+    kinds = set(map(type, values))
+    pattern = _PLAIN.get(column.type)
+    if pattern is None:
+        is_text = kinds == {str} and column.type not in _TAKES
+        return text_fields(values) if is_text and not any(MARK in text for text in values) else None
+    if not kinds <= {int, Written, str} or (int in kinds and column.type not in NUMBERS):
+        return None
+    try:
+        texts = list(map(str, values))
+    except ValueError:
+        # A whole number of more digits than Python writes.
+        return None
+    return texts if pattern.fullmatch("\n".join(texts) + "\n") else None
+
+
+def _text(value: Any) -> str | None:
+    text = normal(str(value))
+    return None if text.startswith(MARK) else escaped(text)
+
+
+def _number(value: Any) -> str | None:
+    if value == "":
+        return BLANK
+    try:
+        text = str(value)
+    except ValueError:
+        return None
+    if isinstance(value, Written) and "e" in text.lower():
+        text = _without_exponent(text)
+    return text if re.fullmatch(_NUMBER, text) else None
+
+
+def _without_exponent(text: str) -> str:
+    """1.5e3 as 1500; what has an exponent that no quantity has stays as it is, and is refused."""
+    number = Decimal(text)
+    return f"{number:f}" if abs(number.adjusted()) < 30 else text
+
+
+def _date(value: str) -> str | None:
+    return BLANK if value == "" else value if re.fullmatch(_DAY, value) else None
+
+
+def _flag(value: bool) -> str:
+    return "TRUE" if value else "FALSE"
+
+
+_READ: Mapping[str, Callable[[Any], str | None]] = {
+    **dict.fromkeys(NUMBERS, _number), "period": _date, "date": _date, "yes_no": _flag,
+}  # fmt: skip
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "items": outcome.rows_read,
+        "created": outcome.created,
+        "updated": outcome.updated,
+        "unchanged": outcome.unchanged,
+        "batch": outcome.batch,
+        "remarks": [
+            {"code": remark.code, "pointer": remark.place, "detail": remark.sentence} for remark in outcome.remarks
+        ],
+    }

@@ -1,0 +1,72 @@
+"""Rows that come as JSON instead of a file: staged, checked and written by the same steps, all of them or none."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+from django.db import transaction
+
+from masterdata.imports.engine import LOADERS, take_turn
+from masterdata.imports.job import Job
+from masterdata.imports.keeping import require_importer
+from masterdata.imports.kinds import Kind
+from masterdata.imports.layout import Found
+from masterdata.imports.outcome import PROBLEMS_KEPT, Outcome
+from masterdata.imports.progress import Watch
+from masterdata.imports.runs import PATIENCE, clean_options
+from masterdata.imports.staging import staged
+from sop_portal.lib.errors import Refused
+from sop_portal.lib.workbook.copytext import BLANK
+
+JSON = "json"
+# Lines of one block for COPY.
+BLOCK = 5_000
+
+
+@dataclass(frozen=True)
+class Items(Found):
+    """A list of items as a table: rows are counted from 0, as JSON pointers do, and places are pointers."""
+
+    def place(self, row: int, name: str = "") -> str:
+        return f"/items/{row}/{name}" if name else f"/items/{row}"
+
+
+def write_items(
+    kind: Kind, fields: Mapping[str, Sequence[str]], count: int, *, options: Mapping[str, Any], by: Any
+) -> Outcome:
+    """Write `count` items, all of them or none.
+
+    fields: name of a column -> the field of each item as COPY takes it. options: those of an import.
+    Raises NotAllowed, Busy while another import is written, and Refused with ("items", position, column) -> sentence.
+    """
+    require_importer(by, kind)
+    chosen = clean_options(kind, options)
+    names = [column.name for column in kind.columns if column.name in fields or column.required]
+    found = Items(index=0, sheet="", header_row=0, columns={name: at for at, name in enumerate(names)})
+    with transaction.atomic():
+        take_turn(Watch(), PATIENCE)
+        with staged(kind, found, JSON, ".") as staging:
+            staging.fill(_blocks([fields.get(name) or repeat(BLANK, count) for name in names]), Watch())
+            outcome = LOADERS[kind.key](staging, Job(chosen, by=by))
+            if outcome.refused:
+                raise _refusal(staging.problems(PROBLEMS_KEPT), outcome.refused, count)
+    return outcome
+
+
+def _blocks(columns: Sequence[Iterable[str]]) -> Iterable[bytes]:
+    lines = ["\t".join((str(number), *fields)) for number, fields in enumerate(zip(*columns, strict=True))]
+    for start in range(0, len(lines), BLOCK):
+        yield ("\n".join(lines[start : start + BLOCK]) + "\n").encode()
+
+
+def _refusal(problems: Iterable[Any], refused: int, count: int) -> Refused:
+    sentences: dict[Any, list[str]] = {}
+    for problem in problems:
+        place = ("items", problem.row, problem.column) if problem.column else ("items", problem.row)
+        sentences.setdefault(place, []).append(problem.sentence)
+    items = f"{refused:,} of {count:,} items {'is' if refused == 1 else 'are'}"
+    return Refused(
+        {place: " ".join(dict.fromkeys(said)) for place, said in sentences.items()},
+        f"{items} refused, so nothing was saved. The errors say what to correct.",
+    )
