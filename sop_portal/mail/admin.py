@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils import formats, timezone
 from django.utils.html import format_html
 
 from sop_portal.mail import kinds, rendering, sending, services
@@ -38,7 +39,7 @@ class KindFilter(admin.SimpleListFilter):
 class OutboxMailAdmin(admin.ModelAdmin):
     """Mails are looked at and sent again; nobody writes or changes one here."""
 
-    list_display = ("subject", "user", "state", "what_happened", "kind_in_words", "created_at", "sent_at", "attempts")
+    list_display = ("subject", "user", "state", "created_at", "sent_at", "what_happened")
     list_filter = ("state", KindFilter)
     list_select_related = ("user",)
     search_fields = ("subject", "user__full_name", "user__email", "address", "message_id")
@@ -100,7 +101,7 @@ class OutboxMailAdmin(admin.ModelAdmin):
     @admin.display(description="What happened")
     def what_happened(self, mail: OutboxMail) -> str:
         """Why it failed, was suppressed or still waits."""
-        return mail.error
+        return mail.error or "–"
 
     @admin.display(description="Address")
     def sent_to(self, mail: OutboxMail) -> str:
@@ -108,14 +109,16 @@ class OutboxMailAdmin(admin.ModelAdmin):
         return mail.address or str(mail.user.email)
 
     @admin.display(description="Next attempt")
-    def next_attempt(self, mail: OutboxMail) -> Any:
+    def next_attempt(self, mail: OutboxMail) -> str:
         """When it is tried next, while it waits."""
-        return mail.next_attempt_at if mail.state == OutboxMail.State.PENDING else None
+        if mail.state != OutboxMail.State.PENDING:
+            return "none"
+        return formats.localize(timezone.localtime(mail.next_attempt_at))
 
     @admin.display(description="Files")
     def files(self, mail: OutboxMail) -> str:
         """What goes along."""
-        return ", ".join(part["name"] for part in mail.attachments)
+        return ", ".join(part["name"] for part in mail.attachments) or "none"
 
     @admin.display(description="Text")
     def as_text(self, mail: OutboxMail) -> str:
