@@ -34,8 +34,11 @@ from masterdata.services import (
     set_matrix,
     take_back,
 )
+from sop_portal.accounts import mail
 from sop_portal.accounts.services import create_user, require_new_password, set_active, set_roles
 from sop_portal.conf.services import set_value
+from sop_portal.mail.models import OutboxMail
+from sop_portal.mail.services import Letter, queue_many, send_again
 from tests.factories import (
     FAR,
     answer,
@@ -360,6 +363,27 @@ def _set_active(world):
     return world.admin, lambda: set_active([world.rep, world.manager], False, by=world.admin)
 
 
+def _mail_links(world):
+    return world.admin, lambda: mail.send_password_links([world.rep, world.manager], welcome=True)
+
+
+def _answer_requests(world):
+    mail.ask_for_link(world.rep.email)
+    mail.ask_for_link("nobody@example.com")
+    return world.admin, mail.answer_requests
+
+
+def _tell(world):
+    letters = [Letter(user, str(user.pk), {"url": "/", "since": "noon"}) for user in (world.rep, world.manager)]
+    return world.admin, lambda: queue_many("mail_stuck", letters)
+
+
+def _send_again(world):
+    mail.send_password_links([world.rep, world.manager])
+    OutboxMail.objects.update(state="failed")
+    return world.admin, lambda: send_again(OutboxMail.objects.all(), by=world.admin)
+
+
 def _set_value(world):
     return world.admin, lambda: set_value("currency", "EUR", world.admin)
 
@@ -438,6 +462,7 @@ USE_CASES = [
     _set_cells, _set_cells_on_behalf, _submit, _recall, _approve, _reject, _return, _adjust,
     _create_cycle, _update_cycle, _delete_cycle, _open_cycle, _close_cycle, _publish_cycle,
     _apply_import, _apply_changed_import, _check_upload, *FILES, *map(_undone_file, FILES),
+    _mail_links, _answer_requests, _tell, _send_again,
     _create_user, _set_roles, _set_active, _set_value, _reset_value, _require_new_password,
     _assign_customers, _replace_product, _take_back, _copy_matrix, _change_prices, _set_matrix, _remove,
     _take_prices, _leave_prices,
