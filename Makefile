@@ -4,7 +4,7 @@
 # make psql     a psql session on the portal's database (ARGS=--owner to change tables)
 # make fuzz     10,000 damaged files (FUZZ=<number>, FUZZ_FROM=<seed>); 200 of them are part of make test
 # make bench    the measurements, as ratios
-# make chaos    workers that are killed in the middle of imports, twenty times
+# make chaos    workers killed in the middle of imports; 200 submitters against the closing job; twenty times each
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -46,6 +46,7 @@ bench: venv
 
 chaos: venv-dev
 	@CHAOS_KILLS=20 $(SUPERVISOR) test -- $(BIN)/python -m pytest -n 0 tests/concurrency/test_imports.py -k killed $(ARGS)
+	@CHAOS_ROUNDS=20 $(SUPERVISOR) test -- $(BIN)/python -m pytest -n 0 tests/concurrency/test_auto_close_race.py $(ARGS)
 
 # An environment that was cut off while it was made has no pip yet and is made again.
 $(BIN)/pip:
