@@ -7,7 +7,7 @@ lines of the participants that the reader may see, so the three tabs add up to t
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,8 @@ from sop_portal.lib.clock import portal_now
 
 REP, CUSTOMER, PRODUCT = "rep", "customer", "product"
 TABS = (REP, CUSTOMER, PRODUCT)
+# A submitted line is odd when its money is further than this from what the last cycle planned for the same months.
+ODD = Decimal("0.5")
 
 
 class State(models.TextChoices):
@@ -46,11 +48,16 @@ _ORDER = {state: number for number, state in enumerate(State)}
 
 @dataclass(frozen=True)
 class Plan:
-    """Revenue of the mandatory months, and the same over the months that the plan before covered, now and then."""
+    """Revenue of the mandatory months, and the same over the months that the plan before covered, now and then.
+
+    odd: how many submitted lines are far off that, and by how much money together, up or down.
+    """
 
     money: Decimal = Decimal(0)
     covered: Decimal = Decimal(0)
     before: Decimal = Decimal(0)
+    odd: int = 0
+    odd_money: Decimal = Decimal(0)
 
     @property
     def change(self) -> Decimal | None:
@@ -58,7 +65,7 @@ class Plan:
         return (self.covered - self.before) / self.before if self.before else None
 
     def __add__(self, other: "Plan") -> "Plan":
-        return Plan(self.money + other.money, self.covered + other.covered, self.before + other.before)
+        return Plan(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -261,10 +268,12 @@ def _work(wanted: Wanted, people: Sequence[Participant], now: dt.datetime) -> di
     return found
 
 
+_ODD = "line.status = 'submitted' AND before > 0 AND abs(covered - before) > %(odd)s * before"
 # The plan as every figure of the portal counts it, beside what the plan before gave the line when its cycle opened.
 # "Covered" are the months that it reached, as in the grid's "vs last cycle".
 _PLANS = f"""
-SELECT line.{{column}}, sum(figure.money), sum(figure.covered), sum(figure.before)
+SELECT line.{{column}}, sum(figure.money), sum(figure.covered), sum(figure.before),
+       count(*) FILTER (WHERE {_ODD}), coalesce(sum(abs(covered - before)) FILTER (WHERE {_ODD}), 0)
   FROM forecasts_line AS line {PLAN_CELLS}
   LEFT JOIN LATERAL (
       SELECT quantity, unit_price, quantity_source FROM forecasts_snapshot
@@ -290,7 +299,7 @@ def _plans(wanted: Wanted, people: Sequence[Participant]) -> dict[int, Plan]:
         # The column is one of the three words above, never input.
         cursor.execute(
             _PLANS.format(column=_COLUMN[wanted.tab]),
-            {"cycle": wanted.cycle.pk, "reps": [one.rep_id for one in people]},
+            {"cycle": wanted.cycle.pk, "reps": [one.rep_id for one in people], "odd": ODD},
         )
         return {key: Plan(*sums) for key, *sums in cursor.fetchall()}
 

@@ -13,6 +13,7 @@ from cycles.signals import (
     extension_asked,
     extension_declined,
     missed_asked,
+    opening_refused,
     standing_asked,
     undecided_asked,
 )
@@ -66,6 +67,12 @@ def tell_of_act(
 def tell_of_request(sender: Any, request: ExtensionRequest, **kwargs: Any) -> None:
     """Mail those who can give more time."""
     mails.tell_of_request(request)
+
+
+@receiver(opening_refused, dispatch_uid="forecasts.tell_of_refused_opening")
+def tell_of_refused_opening(sender: Any, cycle: Cycle, sentence: str, now: dt.datetime, **kwargs: Any) -> None:
+    """Mail those who can clear what stands in the way."""
+    mails.tell_of_refused_opening(cycle, sentence, now)
 
 
 @receiver(extension_declined, dispatch_uid="forecasts.tell_of_declined_request")

@@ -17,17 +17,18 @@ from cycles import outlook, standing
 from cycles.models import Cycle, Participant
 from cycles.seen import mark_seen
 from cycles.services import business_zone
-from forecasts import progress, queue
+from forecasts import board, progress, queue
 from forecasts.models import Line
+from forecasts.services.reminding import may_remind
 from masterdata.models import ImportRun
 from masterdata.notices import notices
-from sop_portal import conf
+from sop_portal import attention, conf
 from sop_portal.accounts import formats
 from sop_portal.first_steps import first_steps
 from sop_portal.lib.clock import portal_now
 
-# How many customers, decisions and imports the home page names.
-CUSTOMERS, DECISIONS, IMPORTS = 12, 8, 5
+# How many customers, decisions, imports and reps the home page names.
+CUSTOMERS, DECISIONS, IMPORTS, REPS = 12, 8, 5, 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,8 +119,8 @@ def home(request: HttpRequest) -> HttpResponse:
     if queue.may_decide(user):
         number, since = queue.oldest_wait(user)
         context["queue"] = {"number": number, "since": since}
-    if user.has_perm("masterdata.view_team_customers") or user.has_perm("masterdata.view_all_customers"):
-        context["board"] = _board(user, open_cycle or context["latest"])
+    if board.may_read(user):
+        context |= _board_parts(user, open_cycle or context["latest"])
     if user.has_perm("cycles.move_cycle"):
         context["steps"] = first_steps(user)
         context["moves"] = [] if context["steps"] else _moves(user, open_cycle)
@@ -132,7 +133,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _headline(context: dict[str, Any]) -> tuple[str, str]:
     """The finding of the page and a sentence that explains it."""
-    own, board, waiting = context.get("own") or {}, context.get("board"), context.get("queue") or {}
+    own, found, waiting = context.get("own") or {}, context.get("board"), context.get("queue") or {}
     cycle, latest = context["cycle"], context["latest"]
     if context.get("steps"):
         return "Set up the portal in five steps", "Each opens where you do it; come back here for the next."
@@ -145,16 +146,27 @@ def _headline(context: dict[str, Any]) -> tuple[str, str]:
             f"{counts.ready:,} of your {_lines(counts.live, 'live line')} {'is' if counts.ready == 1 else 'are'} ready"
         )
         return own["next"]["title"], f"{ready}, {counts.handed_in:,} handed in." if counts.live else ""
-    if board is None:
+    if found is None:
         return f"{cycle} is open", ""
-    total = board["total"]
-    told = (
-        f"{cycle}: {total.submitted:,} wait for a decision, {total.approved:,} approved, {total.came_back:,} came back."
-    )
+    told = _told(found)
     if waiting.get("number") and "moves" not in context:
         number = waiting["number"]
         return f"{formats.words(number).capitalize()} line{' waits' if number == 1 else 's wait'} for you", told
-    return f"{total.handed_in:,} of {_lines(total.live)} {'is' if total.handed_in == 1 else 'are'} handed in", told
+    done, expected = found.counts.handed_in, found.expected
+    return f"{done:,} of {_lines(expected)} {'is' if done == 1 else 'are'} handed in", told
+
+
+def _told(found: board.Board) -> str:
+    """How many reps are done, and how many have not looked."""
+    states = found.states
+    done = states[board.State.SUBMITTED] + states[board.State.APPROVED]
+    late, unseen = states[board.State.LATE], states[board.State.NOT_SEEN]
+    parts = [f"{formats.words(done)} of {formats.words(len(found.rows))} reps {'is' if done == 1 else 'are'} done"]
+    if late:
+        parts.append(f"{formats.words(late)} {'is' if late == 1 else 'are'} late")
+    if unseen:
+        parts.append(f"{formats.words(unseen)} {'has' if unseen == 1 else 'have'} not looked yet")
+    return f"{found.cycle}: {', '.join(parts)}."
 
 
 def _latest(user: Any) -> Cycle | None:
@@ -237,13 +249,15 @@ def _next_action(
             "action": "Check and submit", "url": reverse("forecasts:submit", args=[cycle.pk])}  # fmt: skip
 
 
-def _board(user: Any, cycle: Cycle | None) -> dict[str, Any] | None:
-    """The participants of a cycle that the person may see, with the totals."""
-    if cycle is None:
-        return None
-    shares = outlook.shares(cycle, user)
-    return {"cycle": cycle, "shares": shares, "total": standing.total(share.counts for share in shares),
-            "expected": sum(share.expected for share in shares)}  # fmt: skip
+def _board_parts(user: Any, cycle: Cycle | None) -> dict[str, Any]:
+    """The board of a cycle by rep, and what else to look at. Of many reps those who are furthest behind are shown."""
+    found = None if cycle is None else board.read(user, board.Wanted(cycle))
+    return {
+        "board": found,
+        "rows": found.rows[-REPS:] if found else [],
+        "may_remind": cycle is not None and cycle.is_open and may_remind(user),
+        "items": attention.items(user, found),
+    }
 
 
 def _moves(user: Any, open_cycle: Cycle | None) -> list[dict[str, str]]:

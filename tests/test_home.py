@@ -6,11 +6,14 @@ import pytest
 from django.urls import reverse
 
 from audit.context import acting
+from cycles import services as cycle_services
 from forecasts import services
 from forecasts.models import Line
 from masterdata.models import Delegation, ImportRun
 from sop_portal import home
 from sop_portal.conf import services as settings
+from sop_portal.jobs.models import JobRun
+from sop_portal.mail.models import OutboxMail
 from tests.factories import answer, make_actual, make_customer, make_cycle, make_entry, make_user, open_cycle, ref
 from tests.world import COMMENT, SOLD, close, count_queries, decided, make_world, publish, submitted
 
@@ -124,7 +127,7 @@ def test_a_manager_sees_the_queue_and_the_team(client, world, at):
     told = opened(client, world.manager)
     assert "Two lines wait for you" in text(told)
     assert told.context["queue"]["number"] == 2
-    assert [share.participant.rep.full_name for share in told.context["board"]["shares"]] == ["Rita Rep"]
+    assert [row.name for row in told.context["rows"]] == ["Rita Rep"]
     assert "Oskar" not in text(told)
     assert reverse("cycles:create") not in text(told)
 
@@ -133,7 +136,7 @@ def test_an_admin_sees_the_board_and_the_next_move(client, world):
     submitted(world.other_lines)
     told = opened(client, world.admin)
     # The furthest first.
-    assert [(share.participant.rep.full_name, share.counts.handed_in) for share in told.context["board"]["shares"]] == [
+    assert [(row.name, row.counts.handed_in) for row in told.context["rows"]] == [
         ("Oskar Rep", 3), ("Rita Rep", 0)
     ]  # fmt: skip
     assert "3 of 6 lines are handed in" in text(told)
@@ -169,7 +172,7 @@ def test_an_admin_sees_the_last_imports(client, world):
 
 def test_a_viewer_reads_the_board_and_finds_no_buttons_of_moves(client, world):
     told = opened(client, world.viewer)
-    assert len(told.context["board"]["shares"]) == 2
+    assert len(told.context["rows"]) == 2
     assert "moves" not in told.context and "queue" not in told.context and "own" not in told.context
     assert reverse("forecasts:review") not in text(told)
 
@@ -307,3 +310,80 @@ def test_a_recalled_line_is_to_do_again(client, world):
     with acting(world.rep, source="web"):
         services.recall_lines(world.cycle.pk, [ref(world.lines[0])], by=world.rep)
     assert opened(client, world.rep).context["own"]["next"]["title"] == "1 line can be submitted"
+
+
+# --- What to look at ------------------------------------------------------------------------------------------------
+
+
+def looked_at(client, user):
+    return {item.word: item.text for item in opened(client, user).context["items"]}
+
+
+def test_an_admin_is_shown_what_is_late_odd_and_wrong(client, world, at):
+    submitted(world.lines[:1], 10)
+    close(world)
+    publish(world)
+    deadline = dt.datetime(2027, 2, 5, 18, tzinfo=dt.UTC)
+    following = open_cycle(
+        make_cycle(by=world.admin, first_period=dt.date(2027, 2, 1), closes_at=deadline), by=world.admin
+    )
+    line = following.lines.get(customer=world.customer, product=world.lines[0].product)
+    # 16 a month instead of the 10 carried over: 60 % more over twelve months at price 10.
+    at(dt.datetime(2027, 2, 2, 9, tzinfo=dt.UTC))
+    submitted([line], 16)
+    found = looked_at(client, world.admin)
+    assert found["odd"] == "1 submitted line is more than 50 % off the last cycle, $ 720"
+    assert found["gaps"] == "5 lines lack a mandatory month or a price"
+    assert "late" not in found and found["jobs"] == "No job has run yet"
+    with acting(world.rep, source="web"):
+        cycle_services.ask_for_time(following.pk, until=deadline + dt.timedelta(days=3), by=world.rep)
+    assert looked_at(client, world.admin)["time"] == "One rep asks for more time"
+    at(dt.datetime(2027, 2, 4, 9, 1, tzinfo=dt.UTC))
+    assert looked_at(client, world.admin)["late"] == "1 line waits for a decision for more than two days"
+    decided("return", [line], world.manager)
+    at(deadline)
+    found = looked_at(client, world.manager)
+    assert found["late"] == "Rita Rep: 3 lines past the deadline"
+    assert found["returned"] == "1 line came back and is not handed in again"
+    assert not {"jobs", "mail", "time"} & set(found)
+
+
+def test_a_line_within_half_of_the_last_cycle_is_not_odd(client, world):
+    submitted(world.lines[:1], 10)
+    close(world)
+    publish(world)
+    following = open_cycle(make_cycle(by=world.admin, first_period=dt.date(2027, 2, 1)), by=world.admin)
+    submitted([following.lines.get(customer=world.customer, product=world.lines[0].product)], 15)
+    assert "odd" not in looked_at(client, world.admin)
+
+
+def test_job_health_is_that_of_the_last_runs(client, world):
+    now = dt.datetime(2027, 1, 5, 9, tzinfo=dt.UTC)
+
+    def ran(state, job="send_digests"):
+        JobRun.objects.create(job=job, state=state, started_by="beat", asked_at=now, started_at=now, ended_at=now)
+
+    ran("ok")
+    assert looked_at(client, world.admin)["jobs"].startswith("1 job of ")
+    ran("failed")
+    ran("skipped")
+    assert looked_at(client, world.admin)["jobs"] == "send_digests went wrong the last time"
+    ran("ok")
+    assert looked_at(client, world.admin)["jobs"].endswith("ran, the last time without a fault")
+
+
+def test_mail_that_failed_is_shown(client, world):
+    OutboxMail.objects.all().delete()
+    assert looked_at(client, world.admin)["mail"] == "0 mails waiting, none failed"
+    submitted(world.lines[:1])
+    assert looked_at(client, world.admin)["mail"] == "1 mail waiting, none failed"
+    OutboxMail.objects.update(state="failed")
+    assert looked_at(client, world.admin)["mail"] == "1 mail could not be sent"
+
+
+def test_many_reps_are_shown_from_behind(client, monkeypatch, world):
+    monkeypatch.setattr(home, "REPS", 1)
+    submitted(world.lines)
+    told = opened(client, world.admin)
+    assert [row.name for row in told.context["rows"]] == ["Oskar Rep"]
+    assert "the 1 furthest behind of 2 participants, 6 lines expected" in text(told)

@@ -246,7 +246,7 @@ def tell_of_request(request: ExtensionRequest) -> None:
                 admin,
                 f"{request.pk}:{admin.pk}:{int(request.asked_at.timestamp())}",
                 {
-                    "url": cycle_url(request.cycle),
+                    "url": f"{cycle_url(request.cycle)}#requests",
                     "cycle": str(request.cycle),
                     "rep": str(request.rep),
                     "until": deadline_words(request.wanted_until, admin),
@@ -276,19 +276,18 @@ def tell_of_declined_request(request: ExtensionRequest) -> None:
     queue_many("extension_declined", [Letter(request.rep, f"{request.pk}:{request.rep_id}", context)])
 
 
-def tell_of_refused_opening(cycle: Cycle, sentence: str) -> None:
-    """The job that opens cycles could not open this one: admins hear why, once for each time planned."""
-    planned = cycle.opens_at or cycle.opening_refused_at or portal_now()
+def tell_of_refused_opening(cycle: Cycle, sentence: str, now: dt.datetime) -> None:
+    """The job that opens cycles could not open this one at its planned time: admins hear why."""
     queue_many(
         "opening_refused",
         [
             Letter(
                 admin,
-                f"{cycle.pk}:{admin.pk}:{int(planned.timestamp())}",
+                f"{cycle.pk}:{admin.pk}:{int(now.timestamp())}",
                 {
                     "url": cycle_url(cycle),
                     "cycle": str(cycle),
-                    "planned": deadline_words(planned, admin),
+                    "planned": deadline_words(cycle.opens_at, admin),
                     "sentence": sentence,
                 },
             )

@@ -160,6 +160,17 @@ def instant(at: dt.datetime | None, zone: str) -> str:
     return f"{local:%a} {local.day} {local:%b %Y}, {local:%H:%M}"
 
 
+def recent(at: dt.datetime | None, zone: str, now: dt.datetime) -> str:
+    """A past instant as briefly as its day allows: "today 12:04", "yesterday 8:30", "Fri 20 Nov", "4 Dec 2025"."""
+    if at is None:
+        return ""
+    local, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+    days = (today - local.date()).days
+    if days in (0, 1):
+        return f"{('today', 'yesterday')[days]} {local.hour}:{local:%M}"
+    return f"{local:%a} {local.day} {local:%b}" if 0 <= days < 180 else f"{local.day} {local:%b %Y}"
+
+
 def both_clocks(at: dt.datetime | None, business: str, own: str) -> str:
     """An instant in the business time zone, with the reader's own clock behind it when that shows something else.
 

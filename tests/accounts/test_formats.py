@@ -35,6 +35,33 @@ def test_price(value: formats.Number, text: str) -> None:
     assert formats.price(value) == text
 
 
+@pytest.mark.parametrize(
+    ("day", "text"),
+    [
+        ((2026, 11, 26, 11, 4), "today 12:04"),
+        # In Madrid it is past midnight already.
+        ((2026, 11, 25, 23, 30), "today 0:30"),
+        ((2026, 11, 25, 7, 5), "yesterday 8:05"),
+        ((2026, 11, 20, 9, 0), "Fri 20 Nov"),
+        ((2025, 12, 4, 9, 0), "4 Dec 2025"),
+        ((2026, 11, 27, 9, 0), "27 Nov 2026"),
+    ],
+)
+def test_recent_instants_are_brief(day: tuple[int, ...], text: str) -> None:
+    now = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+    assert formats.recent(dt.datetime(*day, tzinfo=dt.UTC), "Europe/Madrid", now) == text
+    assert formats.recent(None, "Europe/Madrid", now) == ""
+
+
+def test_a_deadline_shows_both_clocks_where_they_differ() -> None:
+    at = dt.datetime(2026, 11, 27, 23, tzinfo=dt.UTC)
+    told = "Fri 27 Nov 2026, 18:00 New York"
+    assert formats.both_clocks(at, "America/New_York", "America/Toronto") == told
+    assert formats.both_clocks(at, "America/New_York", "America/Chicago") == f"{told} (17:00 for you)"
+    assert formats.both_clocks(at, "America/New_York", "Europe/Madrid") == f"{told} (Sat 28 Nov 2026, 00:00 for you)"
+    assert formats.both_clocks(None, "America/New_York", "UTC") == ""
+
+
 def test_money_names_its_currency_and_keeps_the_sign_in_front() -> None:
     assert formats.money(Decimal("1234.567"), "USD") == "$ 1,234.57"
     assert formats.money(Decimal("-1234.5"), "EUR") == "-€ 1,234.50"

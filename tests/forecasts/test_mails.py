@@ -14,7 +14,8 @@ from django.urls import reverse
 from audit.context import acting
 from cycles import services as cycle_services
 from cycles.models import ExtensionRequest
-from forecasts import mails, services
+from cycles.services.auto import auto_open
+from forecasts import services
 from sop_portal.accounts.models import User
 from sop_portal.conf import services as settings_services
 from sop_portal.mail import kinds, rendering
@@ -259,12 +260,17 @@ def test_a_granted_request_is_an_extension(world: SimpleNamespace) -> None:
     assert sent() == [("cycle_extended", "Mona Manager"), ("cycle_extended", "Rita Rep")]
 
 
-def test_an_opening_that_was_refused_is_told_to_admins_once(world: SimpleNamespace) -> None:
-    draft = make_cycle(by=world.admin, first_period=dt.date(2027, 2, 1), opens_at=OPENED, closes_at=LATER)
-    for _ in range(2):
-        mails.tell_of_refused_opening(draft, "S&OP Jan 2027 is still open.")
+def test_an_opening_that_was_refused_is_told_to_admins_once(world: SimpleNamespace, at: Any) -> None:
+    with acting(world.admin, source="web"):
+        settings_services.set_value("auto_open_cycles", True, world.admin)
+    make_cycle(by=world.admin, first_period=dt.date(2027, 2, 1), opens_at=OPENED, closes_at=LATER)
+    for hour in (1, 2):
+        at(OPENED + dt.timedelta(hours=hour))
+        auto_open()
     assert sent() == [("opening_refused", "Ada Admin")]
-    assert "S&OP Jan 2027 is still open." in mail_of("opening_refused", world.admin).text
+    mail = mail_of("opening_refused", world.admin)
+    assert mail.subject == "S&OP Feb 2027 could not open by itself"
+    assert "S&OP Jan 2027 is still open" in mail.text and "Mon 4 Jan 2027, 09:00 UTC" in mail.html
 
 
 def test_what_is_rolled_back_tells_nothing(world: SimpleNamespace) -> None:

@@ -113,6 +113,18 @@ def local(context: Context, at: dt.datetime | None, zone: bool = False) -> str:
     return _time(at, user_zone(context), zone)
 
 
+@register.simple_tag(takes_context=True)
+def recently(context: Context, at: dt.datetime | None) -> str:
+    """A past instant on the reader's clock, as briefly as its day allows; in full on hover."""
+    if at is None:
+        return ""
+    zone = user_zone(context)
+    return format_html(
+        '<time class="nowrap" datetime="{}" title="{}">{}</time>',
+        at.isoformat(), formats.instant(at, zone), formats.recent(at, zone, timezone.now()),
+    )  # fmt: skip
+
+
 @register.simple_tag
 def business(at: dt.datetime | None) -> str:
     """An instant in the portal's business time zone, with its name: how deadlines are entered and shown."""
