@@ -8,6 +8,7 @@ from cycles.api import urls as cycles
 from forecasts.api import urls as forecasts
 from masterdata.api import urls as masterdata
 from sop_portal.accounts.api import urls as accounts
+from sop_portal.conf.api import urls as conf
 from sop_portal.jobs.api import urls as jobs
 from sop_portal.lib.api.views import NothingHere
 from sop_portal.mail.api import urls as mail
@@ -18,6 +19,7 @@ operations = [
     *forecasts.urlpatterns,
     *mail.urlpatterns,
     *jobs.urlpatterns,
+    *conf.urlpatterns,
     *masterdata.urlpatterns,
 ]
 

@@ -51,6 +51,13 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "forecast": dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), MISSING),
     "forecast-history": {"GET": MISSING},
     **{f"forecast-{act}": {"POST": MISSING} for act in ("submit", "recall", "approve", "reject", "return", "adjust")},
+    "settings-public": {"GET": (200,) * 5},
+    "settings": {
+        "GET": (401, 403, 403, 403, 200),
+        "POST": (401, 403, 403, 403, 400),
+        "PATCH": (401, 403, 403, 403, 400),
+    },
+    "setting": dict.fromkeys(("GET", "PUT", "DELETE"), (401, 403, 403, 403, 404)),
     "notifications": {"GET": SIGNED_IN},
     "jobs": {"GET": (401, 403, 403, 403, 200)},
     "job-run": {"POST": (401, 403, 403, 403, 404)},
@@ -68,7 +75,7 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
 }
 # What stands in the addresses of single things: things that do not exist.
 PARTS = {
-    "<int:pk>": "99999999", "<slug:name>": "no_such_thing", "<code:customer_id>": "no/such%20code",
+    "<int:pk>": "99999999", "<slug:name>": "no_such_thing", "<slug:key>": "no_such_thing", "<code:customer_id>": "no/such%20code",
     "<code:item_code>": "no/such%20code",
 }  # fmt: skip
 
