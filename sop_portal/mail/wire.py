@@ -153,7 +153,8 @@ def _unreachable(problem: Exception) -> str:
     if isinstance(problem, smtplib.SMTPResponseException):
         return _answered(problem.smtp_code, problem.smtp_error, "the connection")
     if isinstance(problem, smtplib.SMTPNotSupportedError):
-        return f"The mail server {server()} offers no TLS; it is asked for by SMTP_TLS. ({_text(str(problem))})"
+        wanted = "TLS, which SMTP_TLS asks for" if "STARTTLS" in str(problem) else "sign-in, which SMTP_USER asks for"
+        return f"The mail server {server()} does not offer {wanted}."
     if isinstance(problem, TimeoutError) or isinstance(problem.__context__, TimeoutError):
         return f"The mail server {server()} did not answer in time."
     return f"The mail server {server()} could not be reached: {_text(str(problem)) or type(problem).__name__}"

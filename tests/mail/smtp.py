@@ -30,7 +30,13 @@ class Behaviour:
         self.taken: list[EmailMessage] = []
         self.cut: list[str] = []
         self.choose: Callable[[str], str] = lambda address: OK
+        # The answer to MAIL, which is about the sender.
+        self.to_sender = "250 OK"
         self._now = OK
+
+    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        envelope.mail_from = address
+        return self.to_sender
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
         self._now = self.choose(address)

@@ -157,6 +157,31 @@ def test_a_server_that_is_down_is_asked_once_a_run(server: smtp.Server) -> None:
     assert sorted(after(mail).attempts for mail in mails) == [0, 0, 1]
 
 
+def test_a_sender_who_is_refused_is_no_fault_of_the_mails(server: smtp.Server, at: Callable[[Any], None]) -> None:
+    at(NOON)
+    mails = [one() for _ in range(3)]
+    server.behaviour.to_sender = "550 5.7.1 Not one of our addresses"
+    assert sending.send_due() == {"put off": 1}
+    assert "refused the sender: 550 5.7.1 Not one of our addresses" in after(mails[0]).error
+    server.behaviour.to_sender = "250 OK"
+    at(NOON + MINUTE)
+    assert sending.send_due() == {"sent": 3}
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [({"EMAIL_USE_TLS": True}, "SMTP_TLS"), ({"EMAIL_HOST_USER": "portal", "EMAIL_HOST_PASSWORD": "x"}, "SMTP_USER")],
+)
+def test_what_the_server_does_not_offer_is_said(
+    server: smtp.Server, settings: Any, asked: dict[str, Any], word: str
+) -> None:
+    for name, value in asked.items():
+        setattr(settings, name, value)
+    mail = one()
+    assert sending.send_due() == {"put off": 1}
+    assert "does not offer" in after(mail).error and word in mail.error
+
+
 def test_cut_after_the_data_it_goes_again_under_the_same_id(server: smtp.Server, at: Callable[[Any], None]) -> None:
     at(NOON)
     mail = one()
