@@ -8,8 +8,8 @@ from typing import Any
 from django.http import QueryDict
 
 from masterdata import details, lists, sales
-from masterdata.filters import CustomerFilter, ListFilter, PairFilter, ProductFilter, SalesFilter
-from masterdata.models import Budget, ImportRun, MatrixEntry
+from masterdata.filters import BudgetFilter, CustomerFilter, ListFilter, PairFilter, ProductFilter, SalesFilter
+from masterdata.models import ImportRun, MatrixEntry
 from masterdata.scope import COSTS
 from sop_portal.accounts.models import User
 from sop_portal.lib.errors import NotAllowed, Refused
@@ -66,9 +66,9 @@ def _actuals(query: QueryDict, user: Any, today: dt.date) -> Wanted:
 
 
 def _budget(query: QueryDict, user: Any, today: dt.date) -> Wanted:
-    form = PairFilter(query, user)
+    form = BudgetFilter(query, user)
     _checked(form)
-    return Wanted(form.apply(Budget.objects.visible_to(user)))
+    return Wanted(form.apply(), lists.order(query.get("sort", ""), lists.BUDGETS))
 
 
 def _users(query: QueryDict, user: Any, today: dt.date) -> Wanted:

@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from masterdata.models import (
     Actual,
+    Budget,
     Customer,
     CustomerSuccession,
     MatrixEntry,
@@ -265,8 +266,52 @@ class SalesFilter(ListFilter):
         return rows.filter(period__gte=self.first, period__lte=self.last)
 
 
+class BudgetFilter(ListFilter):
+    """Filters of the list of budgets."""
+
+    version = forms.ChoiceField(label="Version", required=False)
+    customer = forms.CharField(label="Customer", required=False, max_length=100, widget=_SEARCH)
+    product = forms.CharField(label="Product", required=False, max_length=100, widget=_SEARCH)
+    group = forms.ChoiceField(label="Group", required=False)
+    rep = forms.ChoiceField(label="Rep", required=False)
+    region = forms.ChoiceField(label="Region", required=False)
+    since = MonthField(label="From", required=False)
+    until = MonthField(label="To", required=False)
+
+    def __init__(self, data: Any, user: Any) -> None:
+        super().__init__(data, user)
+        self.budgets = Budget.objects.visible_to(user)
+        versions = self.budgets.order_by("-version").values_list("version", flat=True).distinct()
+        self.offer("version", [(version, version) for version in versions], "All")
+        self.offer_groups()
+        self.offer_reps()
+        self.offer_places("region")
+
+    def clean(self) -> dict[str, Any]:
+        """The range must be in order."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if data.get("since") and data.get("until") and data["since"] > data["until"]:
+            raise ValidationError({"until": "The last month must not be before the first one."})
+        return data
+
+    def apply(self) -> Any:
+        """The budgets in scope that every filter lets through; none while one of them makes no sense."""
+        if not self.is_valid():
+            return self.budgets.none()
+        found = self.budgets.filter(self.of_rep("customer__"), self.of_group("product__"))
+        for name, lookup in (("version", "version"), ("region", "customer__region"),
+                             ("since", "period__gte"), ("until", "period__lte")):  # fmt: skip
+            if self.cleaned_data.get(name):
+                found = found.filter(**{lookup: self.cleaned_data[name]})
+        if self.wanted("customer"):
+            found = found.filter(customer__in=self.customers.matching(self.wanted("customer")))
+        if self.wanted("product"):
+            found = found.filter(product__in=Product.objects.matching(self.wanted("product")))
+        return found
+
+
 class PairFilter(ListFilter):
-    """Which pairs of customer and product; for files of the matrix and of budgets."""
+    """Which pairs of customer and product; for files of the matrix."""
 
     customer = forms.CharField(label="Customer", required=False, max_length=100)
     product = forms.CharField(label="Product", required=False, max_length=100)

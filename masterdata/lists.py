@@ -36,6 +36,11 @@ SALES = {
     "customer": ("customer__name", "customer__pk", "product__item_code", "-period", "pk"),
     "product": ("product__item_code", "customer__name", "customer__pk", "-period", "pk"),
 }
+BUDGETS = {
+    "customer": ("customer__name", "customer__pk", "-version", "period", "pk"),
+    "version": ("version", "customer__name", "customer__pk", "period", "pk"),
+    "period": ("period", "customer__name", "customer__pk", "-version", "pk"),
+}
 SUCCESSIONS = {"customer": CustomerSuccession, "product": ProductSuccession}
 
 

@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from masterdata.views import customers, exports, import_books, import_run, imports, products, sales
+from masterdata.views import budgets, customers, exports, import_books, import_run, imports, products, sales
 
 app_name = "masterdata"
 
@@ -18,6 +18,7 @@ urlpatterns = [
     path("data/products/<int:pk>/", products.product_detail, name="product"),
     path("data/products/<int:pk>/customers/", products.product_customers, name="product_customers"),
     path("data/products/<int:pk>/history/", products.product_history, name="product_history"),
+    path("data/budget/", budgets.budget_list, name="budget_list"),
     path("data/sales/", sales.sales_history, name="sales_history"),
     path("data/export/<slug:kind>.<slug:form>", exports.export, name="export"),
     path("imports/", imports.import_list, name="import_list"),

@@ -56,6 +56,7 @@ PAGES = (
     ("buyers accounts", "Customers", "masterdata:customer_list", ""),
     ("items sku prices matrix", "Products", "masterdata:product_list", ""),
     ("actuals history sold revenue", "Sales history", "masterdata:sales_history", ""),
+    ("budgeted target versions", "Budget", "masterdata:budget_list", ""),
     ("upload file load", "Imports", "masterdata:import_list", "masterdata.import_data"),
     ("trail log changes", "Audit trail", "audit:list", "audit.view_entry"),
     ("what I did", "My activity", "audit:mine", ""),

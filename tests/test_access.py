@@ -70,6 +70,7 @@ GET: dict[str, tuple[int, ...]] = {
     "masterdata:product_customers": SIGNED_IN,
     "masterdata:product_history": SIGNED_IN,
     "masterdata:sales_history": SIGNED_IN,
+    "masterdata:budget_list": SIGNED_IN,
     "masterdata:export": SIGNED_IN,
     "cycles:list": SIGNED_IN,
     "cycles:create": ADMINS,

@@ -13,7 +13,6 @@ from masterdata.filters import CustomerFilter
 from masterdata.models import Customer, MatrixEntry, Product
 from masterdata.views import listing
 from masterdata.views.history import told_about
-from sop_portal.lib import keyset
 from sop_portal.lib.paging import pager
 
 PER_PAGE = 100
@@ -23,23 +22,9 @@ PER_PAGE = 100
 def customer_list(request: HttpRequest) -> HttpResponse:
     """The customers in scope."""
     form = CustomerFilter(request.GET, request.user)
-    found = form.apply()
-    page = listing.page_of(
-        request, found.select_related("sales_rep"), lists.order(request.GET.get("sort", ""), lists.CUSTOMERS)
+    return listing.list_with_sales(
+        request, form, by="customer", related="sales_rep", sorts=lists.CUSTOMERS, what="Sales to"
     )
-    known = sales.loaded(listing.today())
-    total = keyset.count_text(found, "customer")
-    context = {
-        "form": form,
-        "kept": listing.kept(request, "sort", "size"),
-        "rows": lists.with_figures(request.user, page.rows, "customer", known),
-        "last": known.last,
-        "finding": lists.finding(request.user, found, "customer", known, f"Sales to {total}"),
-        "total": total,
-        "query": listing.address(request),
-    }
-    context["pager"] = keyset.pager(page, request.GET, total)
-    return render(request, "masterdata/customer_list.html", context, status=200 if form.is_valid() else 422)
 
 
 def _customer(request: HttpRequest, pk: int) -> Customer:

@@ -14,7 +14,6 @@ from masterdata.models import Customer, MatrixEntry, Product
 from masterdata.views import listing
 from masterdata.views.customers import PER_PAGE, TOP
 from masterdata.views.history import told_about
-from sop_portal.lib import keyset
 from sop_portal.lib.paging import pager
 
 
@@ -22,23 +21,7 @@ from sop_portal.lib.paging import pager
 def product_list(request: HttpRequest) -> HttpResponse:
     """The products in scope."""
     form = ProductFilter(request.GET, request.user)
-    found = form.apply()
-    page = listing.page_of(
-        request, found.select_related("group"), lists.order(request.GET.get("sort", ""), lists.PRODUCTS)
-    )
-    known = sales.loaded(listing.today())
-    total = keyset.count_text(found, "product")
-    context = {
-        "form": form,
-        "kept": listing.kept(request, "sort", "size"),
-        "rows": lists.with_figures(request.user, page.rows, "product", known),
-        "last": known.last,
-        "finding": lists.finding(request.user, found, "product", known, f"Sales of {total}"),
-        "total": total,
-        "query": listing.address(request),
-    }
-    context["pager"] = keyset.pager(page, request.GET, total)
-    return render(request, "masterdata/product_list.html", context, status=200 if form.is_valid() else 422)
+    return listing.list_with_sales(request, form, by="product", related="group", sorts=lists.PRODUCTS, what="Sales of")
 
 
 def _product(request: HttpRequest, pk: int) -> Product:

@@ -1,6 +1,5 @@
 """The sales history: own actuals over all customers in scope, added up over everything the filters leave."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -92,8 +91,8 @@ def _rows(request: HttpRequest, rows: Any) -> dict[str, Any]:
     return {
         "rows": page.rows,
         "pager": keyset.pager(page, request.GET, total),
-        "linked_customers": _linked(Customer, request.user, (row.customer_id for row in page.rows)),
-        "linked_products": _linked(Product, request.user, (row.product_id for row in page.rows)),
+        "linked_customers": listing.linked(Customer, request.user, (row.customer_id for row in page.rows)),
+        "linked_products": listing.linked(Product, request.user, (row.product_id for row in page.rows)),
     }
 
 
@@ -118,11 +117,6 @@ def _shares(request: HttpRequest, rows: Any, tab: str, form: SalesFilter, known:
             (share, things[share.key], share.total / everything if everything else None) for share in page.object_list
         ],
         "everything": everything,
-        "linked": _linked(Customer if by == "customer" else Product, request.user, keys),
+        "linked": listing.linked(Customer if by == "customer" else Product, request.user, keys),
         "pager": pager(page, request.GET, by),
     }
-
-
-def _linked(model: Any, user: Any, keys: Iterable[int]) -> set[int]:
-    """Those of a page whose own pages `user` may open; the customer that somebody's customer replaced may be another's."""
-    return set(model.objects.visible_to(user).filter(pk__in=set(keys)).values_list("pk", flat=True))
