@@ -13,6 +13,7 @@ from psycopg import sql
 
 from audit.context import acting
 from cycles import services as cycles
+from cycles.models import Cycle
 from forecasts import services
 from forecasts.excel import legacy_runs, legacy_work
 from forecasts.excel.legacy_sheets import parse_book
@@ -229,6 +230,76 @@ def _publish_cycle(world):
     submit(world.lines[0])
     _closed(world)
     return world.admin, lambda: cycles.publish_cycle(world.cycle.pk, by=world.admin)
+
+
+WHY = "The price list came late."
+
+
+def _until() -> dt.datetime:
+    return FAR + dt.timedelta(days=1)
+
+
+def _extend_cycle(world):
+    return world.admin, lambda: cycles.extend_cycle(world.cycle.pk, until=_until(), reason=WHY, by=world.admin)
+
+
+def _extend_chosen(world):
+    return world.admin, lambda: cycles.extend_cycle(
+        world.cycle.pk, until=_until(), reason=WHY, by=world.admin, rep_ids=[world.rep.pk]
+    )
+
+
+def _ask_for_time(world):
+    return world.rep, lambda: cycles.ask_for_time(world.cycle.pk, until=_until(), text=WHY, by=world.rep)
+
+
+def _asked(world):
+    with acting(world.rep, source="web"):
+        return cycles.ask_for_time(world.cycle.pk, until=_until(), text=WHY, by=world.rep)
+
+
+def _grant_request(world):
+    request = _asked(world)
+    return world.admin, lambda: cycles.grant_request(request.pk, by=world.admin)
+
+
+def _decline_request(world):
+    request = _asked(world)
+    return world.admin, lambda: cycles.decline_request(request.pk, answer=WHY, by=world.admin)
+
+
+def _refresh_cycle(world):
+    make_actual(MatrixEntry.objects.get(product=world.dormant.product_id), dt.date(2026, 12, 1))
+    return world.admin, lambda: cycles.refresh_cycle(world.cycle.pk, by=world.admin)
+
+
+def _reopen_cycle(world):
+    submit(world.lines[0])
+    _closed(world)
+    other = make_user("sales_rep", manager=world.manager)
+    with acting(world.admin, source="web"):
+        assign_customers([world.customer.pk], other, by=world.admin)
+    return world.admin, lambda: cycles.reopen_cycle(world.cycle.pk, until=_until(), reason=WHY, by=world.admin)
+
+
+def _reopen_chosen(world):
+    _closed(world)
+    return world.admin, lambda: cycles.reopen_cycle(
+        world.cycle.pk, until=_until(), reason=WHY, by=world.admin, rep_ids=[world.rep.pk]
+    )
+
+
+def _auto_close(world):
+    Cycle.objects.untracked().filter(pk=world.cycle.pk).update(closes_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    return world.admin, cycles.auto_close
+
+
+def _auto_open(world):
+    _published(world)
+    with acting(world.admin, source="web"):
+        set_value("auto_open_cycles", True, world.admin)
+    make_cycle(by=world.admin, first_period=FEB, opens_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    return world.admin, cycles.auto_open
 
 
 def book(first_volume: int = 5):
@@ -461,6 +532,8 @@ def _require_new_password(world):
 USE_CASES = [
     _set_cells, _set_cells_on_behalf, _submit, _recall, _approve, _reject, _return, _adjust,
     _create_cycle, _update_cycle, _delete_cycle, _open_cycle, _close_cycle, _publish_cycle,
+    _extend_cycle, _extend_chosen, _ask_for_time, _grant_request, _decline_request, _refresh_cycle, _reopen_cycle,
+    _reopen_chosen, _auto_close, _auto_open,
     _apply_import, _apply_changed_import, _check_upload, *FILES, *map(_undone_file, FILES),
     _mail_links, _answer_requests, _tell, _send_again,
     _create_user, _set_roles, _set_active, _set_value, _reset_value, _require_new_password,
