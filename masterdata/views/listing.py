@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from masterdata import lists, sales
-from masterdata.filters import ListFilter
+from masterdata.filters import CustomerFilter, ListFilter, ProductFilter
 from sop_portal.lib import keyset
 
 
@@ -55,7 +55,13 @@ def listed(
 
 
 def list_with_sales(
-    request: HttpRequest, form: ListFilter, *, by: str, related: str, sorts: Mapping[str, Sequence[str]], what: str
+    request: HttpRequest,
+    form: CustomerFilter | ProductFilter,
+    *,
+    by: str,
+    related: str,
+    sorts: Mapping[str, Sequence[str]],
+    what: str,
 ) -> HttpResponse:
     """The list of customers or of products in scope, each with what it sold.
 
