@@ -59,11 +59,13 @@ PAGES = (
     ("budgeted target versions", "Budget", "masterdata:budget_list", ""),
     ("upload file load", "Imports", "masterdata:import_list", "masterdata.import_data"),
     ("trail log changes", "Audit trail", "audit:list", "audit.view_entry"),
+    ("inbox messages told unread", "Notices", "mail:notices", ""),
     ("what I did", "My activity", "audit:mine", ""),
     ("name account time zone", "Profile and time zone", "accounts:profile", ""),
     ("sign in", "Change password", "account_change_password", ""),
     ("sessions devices", "Where I am signed in", "usersessions_list", ""),
     ("configuration options", "Settings", "admin:conf_setting_changelist", "conf.change_setting"),
+    ("outbox smtp failed test mail", "Mails", "admin:mail_outboxmail_changelist", "mail.view_outboxmail"),
     ("people roles reps", "Users", "admin:accounts_user_changelist", "accounts.manage_users"),
 )
 

@@ -251,7 +251,7 @@ def _declared() -> Iterable[Spec]:
         minimum=1,
         maximum=65535,
         label="Port of the mail server",
-        help="Usually 587.",
+        help="Usually 587; at 465 the server speaks TLS from the first byte.",
     )
     yield Spec(
         key="session_timeout_minutes",

@@ -14,6 +14,9 @@ from django.utils.crypto import get_random_string
 
 from sop_portal import conf
 
+# Here a server speaks TLS from the first byte (RFC 8314), at other ports after STARTTLS.
+TLS_PORT = 465
+
 
 class ConfiguredSmtpBackend(EmailBackend):
     """SMTP to the host and port of the portal's settings; user and password come from the environment."""
@@ -21,6 +24,8 @@ class ConfiguredSmtpBackend(EmailBackend):
     def __init__(self, **kwargs: Any) -> None:
         kwargs["host"] = kwargs.get("host") or conf.get("smtp_host")
         kwargs["port"] = kwargs.get("port") or conf.get("smtp_port")
+        if kwargs["port"] == TLS_PORT:
+            kwargs |= {"use_ssl": True, "use_tls": False}
         super().__init__(**kwargs)
 
     def drop(self) -> None:

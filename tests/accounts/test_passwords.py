@@ -220,6 +220,12 @@ class TestMail:
         monkeypatch.setattr("sop_portal.conf.get", {"smtp_host": "mail.example.com", "smtp_port": 2525}.__getitem__)
         backend = ConfiguredSmtpBackend()
         assert (backend.host, backend.port) == ("mail.example.com", 2525)
+        assert (backend.use_tls, backend.use_ssl) == (True, False)
+
+    def test_speaks_tls_from_the_first_byte_at_its_port(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sop_portal.conf.get", {"smtp_host": "mail.example.com", "smtp_port": 465}.__getitem__)
+        backend = ConfiguredSmtpBackend()
+        assert (backend.use_tls, backend.use_ssl) == (False, True)
 
     def test_welcome_in_text_and_html(self) -> None:
         rosa = make_user(full_name="Rosa <b>Meyer</b>", email="rosa@example.com")
