@@ -246,19 +246,19 @@ class SalesFilter(ListFilter):
             return found.none()
         if self.wanted("customer"):
             found = found.filter(
-                customer__in=_origins(CustomerSuccession, self.customers.matching(self.wanted("customer")))
+                customer__in=origins_of(CustomerSuccession, self.customers.matching(self.wanted("customer")))
             )
         if self.wanted("region") or self.wanted("rep"):
             places = Q(region=self.wanted("region")) if self.wanted("region") else Q()
             last = self.customers.filter(places, self.of_rep())
-            found = found.filter(customer__in=_origins(CustomerSuccession, last, once=True))
+            found = found.filter(customer__in=origins_of(CustomerSuccession, last, once=True))
         if self.wanted("product"):
             found = found.filter(
-                product__in=_origins(ProductSuccession, Product.objects.matching(self.wanted("product")))
+                product__in=origins_of(ProductSuccession, Product.objects.matching(self.wanted("product")))
             )
         if self.wanted("group"):
             family = Product.objects.filter(self.of_group())
-            found = found.filter(product__in=_origins(ProductSuccession, family, once=True))
+            found = found.filter(product__in=origins_of(ProductSuccession, family, once=True))
         return found
 
     def in_months(self, rows: Any) -> Any:
@@ -327,7 +327,7 @@ class PairFilter(ListFilter):
         return rows
 
 
-def _origins(succession: type[Succession], heirs: Any, *, once: bool = False) -> set[int]:
+def origins_of(succession: type[Succession], heirs: Any, *, once: bool = False) -> set[int]:
     """The keys of those whose history counts for `heirs`."""
     keys = heirs.order_by().values_list("pk", flat=True)
     return set().union(*succession.origins(keys, once=once).values())

@@ -6,8 +6,8 @@ import django_filters
 from django.db.models import Q
 from django_filters.rest_framework import FilterSet
 
-from masterdata.filters import NOBODY, MonthField
-from masterdata.models import Customer, MatrixEntry, Product
+from masterdata.filters import NOBODY, MonthField, origins_of
+from masterdata.models import Actual, Budget, Customer, CustomerSuccession, MatrixEntry, Product, ProductSuccession
 from sop_portal.lib.risk import RISK_CLASSES
 
 
@@ -111,3 +111,73 @@ class MatrixFilters(FilterSet):
     def by_rep(self, rows: Any, name: str, text: str) -> Any:
         """Entries about the customers of one rep."""
         return rows.filter(of_rep("customer__", text))
+
+
+class SalesFilters(FilterSet):
+    """Which sales. What was sold of a replaced product or to a replaced customer is found by its own code and by its
+    successor's; reps, regions and groups, which divide a whole, have it once: where the successor is."""
+
+    customer_id = django_filters.CharFilter(
+        method="by_customer", help_text="Exactly this customer, with those whose place they took."
+    )
+    item_code = django_filters.CharFilter(
+        method="by_product", help_text="Exactly this product, with those whose place it took."
+    )
+    group_code = django_filters.CharFilter(method="by_group", help_text=GROUP)
+    sales_rep = django_filters.CharFilter(method="by_rep", help_text=REP)
+    region = django_filters.CharFilter(method="by_region", help_text="Exactly this region.")
+
+    class Meta:
+        model = Actual
+        fields: tuple[str, ...] = ()
+
+    def by_customer(self, rows: Any, name: str, code: str) -> Any:
+        """The history of one customer."""
+        return self._of_customers(rows, Q(customer_id=code))
+
+    def by_product(self, rows: Any, name: str, code: str) -> Any:
+        """The history of one product."""
+        return self._of_products(rows, Q(item_code=code))
+
+    def by_group(self, rows: Any, name: str, code: str) -> Any:
+        """The products of one group."""
+        return self._of_products(rows, of_group("", code), once=True)
+
+    def by_rep(self, rows: Any, name: str, text: str) -> Any:
+        """The customers of one rep."""
+        return self._of_customers(rows, of_rep("", text), once=True)
+
+    def by_region(self, rows: Any, name: str, text: str) -> Any:
+        """The customers of one region."""
+        return self._of_customers(rows, Q(region=text), once=True)
+
+    def _of_customers(self, rows: Any, which: Q, *, once: bool = False) -> Any:
+        heirs = Customer.objects.visible_to(self.request.user).filter(which)
+        return rows.filter(customer__in=origins_of(CustomerSuccession, heirs, once=once))
+
+    def _of_products(self, rows: Any, which: Q, *, once: bool = False) -> Any:
+        heirs = Product.objects.visible_to(self.request.user).filter(which)
+        return rows.filter(product__in=origins_of(ProductSuccession, heirs, once=once))
+
+
+class ActualFilters(SalesFilters):
+    """Which actuals."""
+
+    period = MonthFilter(help_text="Exactly this month, as YYYY-MM.")
+    since = MonthFilter(field_name="period", lookup_expr="gte", help_text="This month and later ones, as YYYY-MM.")
+    until = MonthFilter(field_name="period", lookup_expr="lte", help_text="This month and earlier ones, as YYYY-MM.")
+
+
+class BudgetFilters(FilterSet):
+    """Which budgets."""
+
+    version = django_filters.CharFilter(help_text="Exactly this version.")
+    customer_id = django_filters.CharFilter(field_name="customer__customer_id", help_text="Exactly this customer.")
+    item_code = django_filters.CharFilter(field_name="product__item_code", help_text="Exactly this product.")
+    period = MonthFilter(help_text="Exactly this month, as YYYY-MM.")
+    since = MonthFilter(field_name="period", lookup_expr="gte", help_text="This month and later ones, as YYYY-MM.")
+    until = MonthFilter(field_name="period", lookup_expr="lte", help_text="This month and earlier ones, as YYYY-MM.")
+
+    class Meta:
+        model = Budget
+        fields: tuple[str, ...] = ()

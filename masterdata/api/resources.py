@@ -17,6 +17,11 @@ def nothing(user: Any) -> Collection[str]:
     return ()
 
 
+def all_of(rows: Any) -> Any:
+    """Rows to which nothing has to be added."""
+    return rows
+
+
 def as_they_are(values: dict[str, Any], user: Any) -> dict[str, Any]:
     """Values of a body whose names are those of the model."""
     return values
@@ -27,13 +32,15 @@ class Resource:
     """One model as rows of JSON.
 
     shape: what a body holds and a row looks like. paths: name in a row -> where the value stands, seen from the model.
-    hidden: the names whose values a person may not see; they are null in their rows. turned: name -> how a value is sent.
-    takes: turns the names and codes of a body into fields of the model; told: field -> its name in a body.
+    prepared: adds what paths name beyond the model's own. hidden: the names whose values a person may not see; they are
+    null in their rows. turned: name -> how a value is sent. takes: turns the names and codes of a body into fields of
+    the model; told: field -> its name in a body.
     """
 
     model: type[models.Model]
     shape: type[serializers.Serializer]
     paths: Mapping[str, str]
+    prepared: Callable[[Any], Any] = all_of
     hidden: Callable[[Any], Collection[str]] = nothing
     turned: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     takes: Callable[[dict[str, Any], Any], dict[str, Any]] = as_they_are
@@ -50,7 +57,7 @@ class Resource:
         nothing = dict.fromkeys(name for name in self.paths if name in hidden)
         found = [
             dict(zip(shown, row, strict=True)) | nothing
-            for row in rows.values_list(*(self.paths[name] for name in shown))
+            for row in self.prepared(rows).values_list(*(self.paths[name] for name in shown))
         ]
         for name, turn in self.turned.items():
             for each in found:

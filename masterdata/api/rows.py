@@ -43,6 +43,8 @@ class RowDetail(ApiView):
     """One row of a resource, found by what stands in its address."""
 
     resource: ClassVar[Resource]
+    # What one must be allowed to do to take the row away.
+    taken_away_by = "change"
     takes_match = True
 
     def get(self, request: Request, **key: Any) -> Response:
@@ -62,7 +64,7 @@ class RowDetail(ApiView):
     def delete(self, request: Request, **key: Any) -> Response:
         """Take the row away."""
         with transaction.atomic():
-            return self.take_away(request, self.held(request, key, "change"))
+            return self.take_away(request, self.held(request, key, self.taken_away_by))
 
     def take_away(self, request: Request, row: Any) -> Response:
         """Deactivate a row that is held."""

@@ -7,7 +7,7 @@ from masterdata.services.matrix import Saved, Terms, Wanted, set_matrix, terms_o
 from masterdata.services.pricing import Change, Repriced, change_prices, preview
 from masterdata.services.removal import Removed, remove
 from masterdata.services.replacing import Replaced, replace, take_back
-from masterdata.services.saving import change, create, delete, require_to
+from masterdata.services.saving import change, create, delete, require_to, set_price
 
 __all__ = [
     "Change",
@@ -32,6 +32,7 @@ __all__ = [
     "sales_reps",
     "set_active",
     "set_matrix",
+    "set_price",
     "take_back",
     "terms_of",
     "what_follows",

@@ -1,15 +1,17 @@
 """Saving one row of master data, as a form does: its own rules speak, whoever may not write is told so."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, models, transaction
 
-from masterdata.models import Customer
+from masterdata.models import Customer, MatrixEntry, Price
 from masterdata.services.access import require
 from masterdata.services.assigning import assign_customers, not_a_rep
-from sop_portal.lib.errors import Conflict
+from sop_portal.lib import periods
+from sop_portal.lib.errors import Conflict, Refused
 
 
 def require_to(verb: str, model: type[models.Model], by: Any) -> None:
@@ -60,6 +62,22 @@ def delete(row: Any, *, by: Any) -> None:
     """Delete a row that nothing can stand on (an actual, a budget, a price). Raises NotAllowed."""
     require_to("delete", type(row), by)
     row.delete()
+
+
+@transaction.atomic
+def set_price(entry: MatrixEntry, valid_from: dt.date, unit_price: Any, *, by: Any) -> tuple[Price, bool]:
+    """The price of an entry, which the caller holds, from a day on; and whether none started on that day before.
+
+    Raises like `create`, and Refused for a day that lies outside all plans.
+    """
+    require_to("change", Price, by)
+    if not periods.EARLIEST <= valid_from <= periods.LATEST:
+        raise Refused({"valid_from": f"Enter a day from {periods.EARLIEST.year} to {periods.LATEST.year}."})
+    known = entry.prices.filter(valid_from=valid_from).first()
+    if known is None:
+        return create(Price, {"entry": entry, "valid_from": valid_from, "unit_price": unit_price}, by=by), True
+    change(known, {"unit_price": unit_price}, by=by)
+    return known, False
 
 
 def _check_rep(row: Any, values: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:

@@ -72,6 +72,18 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "product-statistics": {"GET": SIGNED_IN},
     "product": MISSING_ROW,
     "product-groups": {"GET": SIGNED_IN},
+    "customer-products": {"GET": MISSING},
+    "customer-sales": {"GET": MISSING},
+    "matrix": {"GET": SIGNED_IN, "POST": ADDS},
+    "matrix-bulk": {"POST": ADDS},
+    "matrix-entry": MISSING_ROW,
+    "matrix-prices": {"GET": MISSING, "POST": MISSING},
+    "sales-history": {"GET": SIGNED_IN, "POST": ADDS},
+    "sales-history-bulk": {"POST": ADDS},
+    **{f"sales-{sums}": {"GET": SIGNED_IN} for sums in ("statistics", "by-month", "top-products", "top-customers")},
+    "actual": MISSING_ROW,
+    "budget": {"GET": SIGNED_IN},
+    "budget-bulk": {"POST": ADDS},
 }
 # What stands in the addresses of single things: things that do not exist.
 PARTS = {

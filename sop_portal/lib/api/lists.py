@@ -89,7 +89,7 @@ class ListView(ApiView):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Answer one page."""
         query = request.query_params
-        self._refuse_unknown(query)
+        refuse_unknown(query, self.parameters())
         number = whole(query, "page", 1, most=_LAST)
         size = whole(query, "page_size", PAGE_SIZE, most=LARGEST_PAGE)
         rows = self.chosen(request)
@@ -107,14 +107,7 @@ class ListView(ApiView):
 
     def chosen(self, request: Request) -> QuerySet[Any]:
         """The rows that filters and search leave."""
-        try:
-            rows = DjangoFilterBackend().filter_queryset(request, self.get_queryset(), self)
-        except ValidationError as refusal:
-            raise Invalid(
-                Fault(f"?{name}", "invalid", f"{name}: {sentence}")
-                for name, sentences in dict(refusal.detail).items()  # type: ignore[arg-type]
-                for sentence in sentences
-            ) from refusal
+        rows = filtered(request, self.get_queryset(), self)
         for word in request.query_params.get("search", "").split()[:8]:
             rows = rows.filter(any_of(self.searched, word))
         return rows
@@ -139,23 +132,35 @@ class ListView(ApiView):
         """Names beside those of the filters."""
         return ()
 
-    def _refuse_unknown(self, query: QueryDict) -> None:
-        known = self.parameters()
-        faults = [
-            Fault(
-                f"?{name[:100]}", "unknown", f"There is no parameter '{name[:100]}' here; there are {_listed(known)}."
-            )
-            for name in query
-            if name not in known
-        ]
-        if faults:
-            raise Invalid(faults)
-
     @staticmethod
     def _address(request: Request, number: int) -> str:
         query = request.query_params.copy()
         query["page"] = str(number)
         return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+
+
+def refuse_unknown(query: QueryDict, known: Iterable[str]) -> None:
+    """Raise Invalid for parameters that are none of `known`: a mistyped filter would answer with everything."""
+    names = set(known)
+    faults = [
+        Fault(f"?{name[:100]}", "unknown", f"There is no parameter '{name[:100]}' here; there are {_listed(names)}.")
+        for name in query
+        if name not in names
+    ]
+    if faults:
+        raise Invalid(faults)
+
+
+def filtered(request: Request, rows: QuerySet[Any], view: Any) -> QuerySet[Any]:
+    """The rows that the view's `filterset_class` leaves. Raises Invalid for values that make no sense."""
+    try:
+        return DjangoFilterBackend().filter_queryset(request, rows, view)
+    except ValidationError as refusal:
+        raise Invalid(
+            Fault(f"?{name}", "invalid", f"{name}: {sentence}")
+            for name, sentences in dict(refusal.detail).items()  # type: ignore[arg-type]
+            for sentence in sentences
+        ) from refusal
 
 
 def whole(query: QueryDict, name: str, default: int, *, most: int) -> int:
