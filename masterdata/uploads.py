@@ -5,8 +5,7 @@ from django.http import HttpRequest
 from masterdata.imports import files
 from sop_portal.lib import ratelimit
 
-WORKBOOKS = ".xlsx,.xlsb,.xlsm,.xls,.ods"
-TABLES = f"{WORKBOOKS},.csv,.txt,.tsv"
+TEXTS = files.SAME[".csv"]
 UPLOADS = "10/m"
 
 
@@ -21,11 +20,14 @@ def limit_uploads(request: HttpRequest) -> None:
     )
 
 
-def filedrop(accept: str, hint: str) -> dict[str, object]:
-    """What `components/filedrop.html` needs to know about the files of a page."""
-    largest = files.largest()
+def filedrop(hint: str, *, largest: int, archives: bool = False) -> dict[str, object]:
+    """What `components/filedrop.html` needs to know about the files of a page, of at most `largest` bytes.
+
+    archives: the page takes workbooks and archives of them, no texts.
+    """
+    taken = [ending for ending in files.endings(archives=archives) if not archives or ending not in TEXTS]
     return {
-        "accept": accept,
+        "accept": ",".join(taken),
         "max_bytes": largest,
         "hint": f"{hint} At most {largest // files.MEGABYTE} MB.",
     }

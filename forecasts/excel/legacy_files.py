@@ -9,7 +9,7 @@ from pathlib import Path
 
 from forecasts.excel.legacy_model import LegacyBook
 from forecasts.excel.legacy_sheets import parse_book
-from masterdata.imports.files import UNPACKED, label_of, largest
+from masterdata.imports.files import UNPACKED, label_of, largest, largest_list, wrong_ending
 from sop_portal.lib import temporary
 from sop_portal.lib.archives import is_zip, unpack
 from sop_portal.lib.errors import DomainError, Refused
@@ -41,7 +41,7 @@ class ReadFile:
 
 def limits() -> Limits:
     """What is read of one workbook that an admin imports."""
-    return Limits(size=largest(), unpacked=UNPACKED)
+    return Limits(size=largest_list(), unpacked=UNPACKED)
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def _unpacked(name: str, path: Path, folder: Path) -> list[Source]:
     """The workbooks in an archive; a workbook is an archive by itself."""
     folder.mkdir()
     try:
-        members = unpack(path, folder, limits=limits(), most=MOST_FILES)
+        members = unpack(path, folder, limits=Limits(size=largest(), unpacked=UNPACKED), most=MOST_FILES)
     except DomainError as refusal:
         return [Source(label_of(name), None, refusal.detail)]
     if members is None:
@@ -72,7 +72,12 @@ def _unpacked(name: str, path: Path, folder: Path) -> list[Source]:
     if not members:
         sentence = "The archive holds no workbook. Pack the planning workbooks themselves and upload that file."
         return [Source(label_of(name), None, sentence)]
-    return [Source(label_of(member.name), member.path, member.refused) for member in members]
+    return [
+        Source(label_of(member.name), None, wrong)
+        if not member.refused and (wrong := wrong_ending(member.name))
+        else Source(label_of(member.name), member.path, member.refused)
+        for member in members
+    ]
 
 
 def _with_own_labels(found: Sequence[Source]) -> list[Source]:

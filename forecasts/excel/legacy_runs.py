@@ -20,7 +20,7 @@ from forecasts.excel.legacy_files import ReadFile, read_files, sources
 from forecasts.excel.legacy_outcome import Outcome
 from forecasts.excel.legacy_report import describe
 from masterdata.imports.engine import Busy
-from masterdata.imports.files import ENDING, MEGABYTE, forget_file, keep_file, label_of, largest
+from masterdata.imports.files import ENDING, MEGABYTE, forget_file, keep_file, label_of, largest, require_ending
 from masterdata.imports.keeping import move, queue, require_file, require_importer, standing
 from masterdata.imports.progress import Watch
 from masterdata.models import ImportRun
@@ -49,9 +49,12 @@ def check_uploads(
 ) -> ImportRun:
     """Keep uploads, workbooks or zips of them, and try them out: what they hold, what would change, nothing written.
 
-    A run none of whose files can be read is recorded as refused, with the sentences. Raises TooLarge.
+    A run none of whose files can be read is recorded as refused, with the sentences. Raises TooLarge, and Refused for a
+    name that ends otherwise than uploads may.
     """
     require_importer(by, None)
+    for label, _ in files:
+        require_ending(label, archives=True)
     name, size, digest = keep_file(files[0][1]) if len(files) == 1 else _keep_files(files)
     run = ImportRun(
         kind=ImportRun.Kind.LEGACY,

@@ -14,13 +14,13 @@ from forecasts.excel.legacy_files import MOST_FILES
 from forecasts.excel.legacy_runs import apply_run, check_uploads, choose_names, recheck_run
 from forecasts.legacy_forms import LegacyNamesForm, LegacyUploadForm
 from masterdata.imports import runs, worker
+from masterdata.imports.files import largest
 from masterdata.models import Customer, ImportRun
-from masterdata.uploads import WORKBOOKS, filedrop, limit_uploads
+from masterdata.uploads import filedrop, limit_uploads
 from sop_portal.lib import periods
 from sop_portal.lib.errors import Refused, TooLarge
 from sop_portal.lib.htmx import wants_fragment
 
-ACCEPT = f"{WORKBOOKS},.zip"
 HINT = (
     f"Excel or LibreOffice workbooks, also .xlsb, or a zip of them, {MOST_FILES} at most; macros are never run. Several "
     "files are one import: all of them are written or none."
@@ -58,14 +58,19 @@ def legacy_upload(request: HttpRequest) -> HttpResponse:
                     by=request.user,
                     into_open=form.cleaned_data["into"] == "open",
                 )
-            except TooLarge as refusal:
+            except (Refused, TooLarge) as refusal:
                 form.add_error("file", refusal.detail)
                 status = refusal.status
             else:
                 return redirect("forecasts:legacy_run", pk=run.pk)
         else:
             status = 422
-    return render(request, "forecasts/legacy_upload.html", {"form": form, **filedrop(ACCEPT, HINT)}, status=status)
+    return render(
+        request,
+        "forecasts/legacy_upload.html",
+        {"form": form, **filedrop(HINT, largest=largest(), archives=True)},
+        status=status,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -64,7 +64,8 @@ def check_upload(
     declared = kind_of(kind)
     require_importer(by, declared)
     chosen = clean_options(declared, options or {})
-    name, size, digest = files.keep_file(chunks)
+    files.require_ending(file_name)
+    name, size, digest = files.keep_file(chunks, files.largest_of(declared))
     run = ImportRun(
         kind=kind,
         state=State.QUEUED,

@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from masterdata.import_forms import FileForm, UploadForm
-from masterdata.imports import detect, runs
+from masterdata.imports import detect, files, runs
 from masterdata.imports.kinds import IMPORT, KINDS, Kind
 from masterdata.models import ImportRun
-from masterdata.uploads import TABLES, filedrop, limit_uploads
+from masterdata.uploads import filedrop, limit_uploads
 from sop_portal.lib.errors import DomainError
 from sop_portal.lib.language import decimal_mark
 from sop_portal.lib.paging import pager
@@ -89,7 +89,7 @@ def import_start(request: HttpRequest, kind: str) -> HttpResponse:
                 return redirect(run_url(run))
     else:
         form = UploadForm(kind=declared, initial={"decimal_mark": decimal_mark(request)})
-    context = {"kind": declared, "form": form, **filedrop(TABLES, FORMATS)}
+    context = {"kind": declared, "form": form, **filedrop(FORMATS, largest=files.largest_of(declared))}
     return render(request, "masterdata/import_start.html", context, status=status)
 
 
@@ -127,7 +127,7 @@ def _gallery(request: HttpRequest, form: FileForm, status: int = 200) -> HttpRes
         "filters": _filters(chosen_kind, chosen_state),
         "filtered": bool(chosen_kind or chosen_state),
         "pager": pager(page, request.GET, "import"),
-        **filedrop(TABLES, FORMATS),
+        **filedrop(FORMATS, largest=files.largest()),
     }
     return render(request, "masterdata/import_list.html", context, status=status)
 

@@ -307,7 +307,8 @@ def _declared() -> Iterable[Spec]:
         minimum=1,
         maximum=100,
         label="Largest upload in MB",
-        help="For files of everybody; what administrators import has a limit of its own.",
+        help="For lists of customers, products and users, and for single planning workbooks. Archives of workbooks, and "
+        "facts by the hundred thousand, have a limit of their own.",
     )
     yield Spec(
         key="allowed_file_extensions",
@@ -336,7 +337,7 @@ def _declared() -> Iterable[Spec]:
         minimum=1,
         maximum=2000,
         label="Largest import in MB",
-        help="Larger files are refused before they are read.",
+        help="For actuals, budgets, prices and archives of workbooks; larger ones are refused before they are read.",
     )
     yield Spec(
         key="demo_company",

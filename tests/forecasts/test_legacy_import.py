@@ -2,11 +2,11 @@
 
 import datetime as dt
 import functools
-import io
 import json
 from decimal import Decimal
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.urls import reverse
 
@@ -165,7 +165,8 @@ def test_only_admins_import(client, uploads, role):
 
 
 def test_an_empty_file_is_named(client, admin, uploads):
-    answer = client.post(reverse("forecasts:legacy_upload"), {"file": io.BytesIO(b""), "rep": ""}, follow=True)
+    empty = SimpleUploadedFile("book.xlsx", b"")
+    answer = client.post(reverse("forecasts:legacy_upload"), {"file": empty, "rep": ""}, follow=True)
     assert answer.status_code in (200, 422)
     assert "empty" in answer.content.decode()
 

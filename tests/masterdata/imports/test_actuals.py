@@ -312,8 +312,8 @@ def test_options_are_checked(admin, options, sentence):
 
 
 def test_what_is_no_table_leaves_a_refused_run(admin):
-    run = upload("actuals", b"%PDF-1.4 nothing", admin, "..\\report.pdf")
-    assert (run.state, run.file_name) == ("refused", "report.pdf")
+    run = upload("actuals", b"%PDF-1.4 nothing", admin, "..\\report.csv")
+    assert (run.state, run.file_name) == ("refused", "report.csv")
     assert run.reason.startswith("The file is a PDF document, not a table.")
     assert stored(run).findings[0]["sentence"] == run.reason
 
