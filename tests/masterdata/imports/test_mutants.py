@@ -33,7 +33,8 @@ MODELS = (Actual, Budget, Customer, MatrixEntry, Price, Product, ProductGroup, U
 # What a refusal names: a row, a line, a sheet, a cell, headings or columns; or what the file as a whole is.
 PLACE = re.compile(
     r"\b(?:[Rr]ow|[Ll]ine) [\d,]+|\bsheets? [‘'“]|\bsheet |![A-Z]{0,3}\d+|\bcolumns?\b|\bheadings\b|not a readable workbook"
-    r"|, not a (?:workbook|table)|not an Excel workbook|The file is empty|is not taken: uploads end in|The file has [\d,.]+ MB|unpacks to more than"
+    r"|, not a (?:workbook|table)|not an Excel workbook|The file is empty|The file has [\d,.]+ MB|unpacks to more than"
+    r"|is not taken: uploads end in"
     r"|document type definition \(in |protected by a password|archive of [\d,]+ parts|needs more than \d+ MB"
 )
 
