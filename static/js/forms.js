@@ -3,9 +3,10 @@
 document.addEventListener("change", (event) => {
   const field = event.target;
   if (field.matches("[data-check-all]")) {
-    const scope = field.form || field.closest("table");
-    for (const box of scope.querySelectorAll(`input[type=checkbox][name="${field.dataset.checkAll}"]`)) {
-      if (!box.disabled) box.checked = field.checked;
+    // A form's elements may stand outside of it.
+    const fields = field.form?.elements ?? field.closest("table").querySelectorAll("input");
+    for (const box of fields) {
+      if (box.type === "checkbox" && box.name === field.dataset.checkAll && !box.disabled) box.checked = field.checked;
     }
   }
   if (field.form?.matches("[data-autosubmit]") && field.matches("select, [type=checkbox], [type=radio]")) {
