@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from audit import canonical
+from audit.models import Tombstone
 from sop_portal.lib.errors import Conflict
 
 _PART = 1000
@@ -43,6 +44,14 @@ class Archive:
     sha256: str
     size: int
     entries: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kept:
+    """A month that left the trail. is_missing: whether its archive should be there and is not."""
+
+    stone: Tombstone
+    is_missing: bool
 
 
 class _Root:
@@ -76,6 +85,13 @@ def folder() -> Path:
     path = Path(settings.AUDIT_ARCHIVE_DIR)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def kept() -> list[Kept]:
+    """Every month that left the trail, the newest first."""
+    place = Path(settings.AUDIT_ARCHIVE_DIR)
+    stones = Tombstone.objects.order_by("-month")
+    return [Kept(stone, bool(stone.archive) and not (place / stone.archive).is_file()) for stone in stones]
 
 
 def name_of(month: dt.date) -> str:

@@ -9,13 +9,17 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils import timezone
 
-from audit import words
+from audit import search, words
 from audit.context import SYSTEM
 from audit.models import Entry, EntryQuerySet
 
 PER_PAGE = 50
 # Counting further would cost more than the page itself.
 COUNT_LIMIT = 10_000
+# Of the page of figures, unless others are asked for, and at most.
+DAYS, MOST_DAYS = 30, 366
+# Above every id that a position may name.
+_LAST_ID = 10**18 - 1
 
 
 class EntryFilter(forms.Form):
@@ -50,16 +54,38 @@ class EntryFilter(forms.Form):
             raise ValidationError({"until": "The last day must not be before the first one."})
         return data
 
-    def apply(self, entries: EntryQuerySet) -> EntryQuerySet:
-        """`entries` that every filter lets through; none while one of them makes no sense."""
+    def clues(self) -> search.Clues:
+        """What a search must look for, when the filters make sense."""
+        data = self.cleaned_data if self.is_valid() else {}
+        names = {
+            "actor": "actor",
+            "action": "action",
+            "entity_type": "type",
+            "severity": "severity",
+            "source": "source",
+        }
+        marks = tuple((mark, data[name]) for name, mark in names.items() if data.get(name))
+        since, until = data.get("since"), data.get("until")
+        return search.Clues(
+            data.get("text", ""),
+            marks,
+            midnight(since) if since else None,
+            midnight(until + dt.timedelta(days=1)) if until and until < dt.date.max else None,
+        )
+
+    def apply(self, entries: EntryQuerySet, *, with_text: bool = True) -> EntryQuerySet:
+        """`entries` that every filter lets through; none while one of them makes no sense.
+
+        with_text: False leaves the text to `search.find`.
+        """
         if not self.is_valid():
             return entries.none()
         data = self.cleaned_data
         if data["since"]:
-            entries = entries.filter(at__gte=_midnight(data["since"]))
+            entries = entries.filter(at__gte=midnight(data["since"]))
         # There is no day after the last one that a date can name, and nothing to leave out either.
         if data["until"] and data["until"] < dt.date.max:
-            entries = entries.filter(at__lt=_midnight(data["until"] + dt.timedelta(days=1)))
+            entries = entries.filter(at__lt=midnight(data["until"] + dt.timedelta(days=1)))
         if data.get("actor") == SYSTEM:
             entries = entries.filter(actor__isnull=True, actor_label=SYSTEM)
         elif data.get("actor"):
@@ -67,7 +93,7 @@ class EntryFilter(forms.Form):
         for name in ("action", "entity_type", "severity", "source"):
             if data[name]:
                 entries = entries.filter(**{name: data[name]})
-        if data["text"]:
+        if data["text"] and with_text:
             text = data["text"]
             entries = entries.filter(Q(label__icontains=text) | Q(entity_id=text) | Q(request_id=text))
         return entries
@@ -81,40 +107,89 @@ class EntryFilter(forms.Form):
         return str(filled.urlencode())
 
 
-class Page:
-    """One page of entries, newest first, and the positions of its neighbours."""
+class SpanForm(forms.Form):
+    """The days that figures are about; by default the last thirty."""
 
-    def __init__(self, entries: EntryQuerySet, before: str, after: str) -> None:
+    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, data: Any) -> None:
+        today = timezone.localdate()
+        filled = {"since": data.get("since") or str(today - dt.timedelta(days=DAYS - 1))}
+        super().__init__({**filled, "until": data.get("until") or str(today)}, auto_id="span_%s")
+
+    def clean(self) -> dict[str, Any]:
+        """In order, and not more than the page can show."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        since, until = data.get("since"), data.get("until")
+        if since and until and not dt.timedelta() <= until - since < dt.timedelta(days=MOST_DAYS):
+            raise ValidationError({"until": f"The last day must be one of the {MOST_DAYS} from the first on."})
+        if until and until == dt.date.max:
+            raise ValidationError({"until": "There is no day after this one."})
+        return data
+
+    def span(self) -> tuple[dt.date, dt.date] | None:
+        """The first and the last day; None while they make no sense."""
+        return (self.cleaned_data["since"], self.cleaned_data["until"]) if self.is_valid() else None
+
+
+class Page:
+    """One page of entries, newest first, and the positions of its neighbours.
+
+    clues: what else the entries must say, when no index finds it. reached: how far back was looked for them, when that
+    was not to the end; the page may have few entries then, and the next one goes on from there.
+    """
+
+    def __init__(self, entries: EntryQuerySet, before: str, after: str, clues: search.Clues | None = None) -> None:
         older, newer = _position(before), _position(after)
         self.newer = self.older = ""
+        self.reached: dt.datetime | None = None
+        # Of a search only the first page knows.
+        self.total = entries.order_by()[: COUNT_LIMIT + 1].count() if clues is None else None
+        self._clues = clues
         if older is None and newer is not None:
             at, pk = newer
-            rows = entries.filter(at__gte=at).filter(Q(at__gt=at) | Q(id__gt=pk)).order_by("at", "id")
-            found = list(rows[: PER_PAGE + 1])
+            rows = entries.filter(at__gte=at).filter(Q(at__gt=at) | Q(id__gt=pk))
+            found = self._find(rows, at, newest_first=False)
             self.rows = found[:PER_PAGE][::-1]
             more_newer, more_older = len(found) > PER_PAGE, bool(self.rows)
         else:
             if older is not None:
                 at, pk = older
                 entries = entries.filter(at__lte=at).filter(Q(at__lt=at) | Q(id__lt=pk))
-            found = list(entries.order_by("-at", "-id")[: PER_PAGE + 1])
+            found = self._find(entries, older[0] if older else None, newest_first=True)
             self.rows = found[:PER_PAGE]
             more_newer, more_older = older is not None and bool(self.rows), len(found) > PER_PAGE
         if self.rows and more_newer:
             self.newer = _mark(self.rows[0])
         if self.rows and more_older:
             self.older = _mark(self.rows[-1])
+        if self.reached is not None:
+            self.older = f"{self.reached.astimezone(dt.UTC):%Y%m%d%H%M%S%f}-{_LAST_ID}"
+
+    def _find(self, entries: EntryQuerySet, onwards: dt.datetime | None, *, newest_first: bool) -> list[Entry]:
+        order = ("-at", "-id") if newest_first else ("at", "id")
+        if self._clues is None:
+            return list(entries.order_by(*order)[: PER_PAGE + 1])
+        found = search.find(
+            entries, self._clues, PER_PAGE + 1, onwards=onwards, newest_first=newest_first, most=COUNT_LIMIT
+        )
+        self.total = found.total if onwards is None else None
+        self.reached = found.reached if newest_first else None
+        return found.rows
 
 
-def count_words(entries: EntryQuerySet) -> str:
-    """ "1,234 entries", or "10,000+ entries" beyond the limit."""
-    number = entries.order_by()[: COUNT_LIMIT + 1].count()
+def count_words(number: int | None) -> str:
+    """ "1,234 entries", "10,000+ entries" beyond the limit, "" where nobody counted."""
+    if number is None:
+        return ""
     if number > COUNT_LIMIT:
         return f"{COUNT_LIMIT:,}+ entries"
     return f"{number:,} {'entry' if number == 1 else 'entries'}"
 
 
-def _midnight(day: dt.date) -> dt.datetime:
+def midnight(day: dt.date) -> dt.datetime:
+    """When a day begins where the person is."""
     return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
 
 

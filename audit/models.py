@@ -26,6 +26,11 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         """What `user` did."""
         return self.filter(actor_id=user.pk)
 
+    def grave(self) -> Self:
+        """What an admin should notice."""
+        grave = (Entry.Severity.WARNING, Entry.Severity.ERROR, Entry.Severity.CRITICAL)
+        return self.filter(severity__in=grave)
+
     def about(self, entity_type: str, entity_id: str) -> Self:
         """What happened to one object."""
         return self.filter(entity_type=entity_type, entity_id=entity_id)
@@ -76,6 +81,10 @@ class Entry(models.Model):
         return f"{self.action} {self.label}".strip()
 
 
+# The bound of a block's ids when there is none.
+FARTHEST = 2**63 - 1
+
+
 class SealBlock(models.Model):
     """What was sealed together, chained to the block before it by its hash. Written by the database's functions only.
 
@@ -111,6 +120,11 @@ class SealBlock(models.Model):
 
     def __str__(self) -> str:
         return f"Block {self.number}"
+
+    @property
+    def tail(self) -> tuple[int, int]:
+        """What comes after this block when it is the last: transactions from a number on, and ids above one."""
+        return (self.to_xact, self.after_id) if self.until_id == FARTHEST else (0, self.until_id)
 
 
 class SinkMark(models.Model):

@@ -75,6 +75,31 @@ def clean(*, who: str) -> list[Dropped]:
     return done
 
 
+def gone(since: dt.datetime | None = None, until: dt.datetime | None = None) -> list[Tombstone]:
+    """The months between two instants that left the trail, the oldest first."""
+    stones = Tombstone.objects.order_by("month")
+    if since is not None:
+        stones = stones.filter(month__gte=since.astimezone(dt.UTC).date().replace(day=1))
+    if until is not None:
+        stones = stones.filter(month__lt=until.astimezone(dt.UTC).date())
+    return list(stones)
+
+
+def gone_words(since: dt.datetime | None = None, until: dt.datetime | None = None) -> str:
+    """A sentence about those months for the end of a list; "" when there are none."""
+    stones = gone(since, until)
+    if not stones:
+        return ""
+    first, last = f"{stones[0].month:%b %Y}", f"{stones[-1].month:%b %Y}"
+    months = f"of {first}" if len(stones) == 1 else f"from {first} to {last}"
+    kept = (
+        "they are kept in archives"
+        if all(stone.archive for stone in stones)
+        else "not all of them are kept in archives"
+    )
+    return f"Entries {months} are no longer in the trail; {kept}."
+
+
 def _drop(month: Month, who: str) -> Dropped | None:
     try:
         archive = archives.write(month.month) if conf.get("audit_archive") else None

@@ -14,11 +14,10 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from audit import archives, canonical, sink
-from audit.models import SealBlock, Tombstone
+from audit.models import FARTHEST, SealBlock, Tombstone
 
 # Beyond these, problems are counted only.
 TOLD = 1000
-_FARTHEST = 2**63 - 1
 _LINES = 1000
 
 
@@ -74,12 +73,12 @@ class _Span:
         """Whether nothing lies between this span and `other`, and nothing in both; equal ones are of one run."""
         if other == self:
             return True
-        if self.until_id < _FARTHEST:
+        if self.until_id < FARTHEST:
             return (other.from_xact, other.after_id) == (0, self.until_id)
         return (other.from_xact, other.after_id) == (self.to_xact, self.after_id)
 
 
-_START = _Span(0, 0, 0, _FARTHEST)
+_START = _Span(0, 0, 0, FARTHEST)
 
 
 def verify(*, sink_file: Path | None = None, with_archives: bool = True) -> Report:
@@ -252,7 +251,7 @@ _TAIL = "(e.xact >= (%(xact)s::text)::xid8 AND e.id > %(after)s)"
 
 
 def _tail_from(last: _Span) -> dict[str, int]:
-    if last.until_id < _FARTHEST:
+    if last.until_id < FARTHEST:
         return {"xact": 0, "after": last.until_id}
     return {"xact": last.to_xact, "after": last.after_id}
 

@@ -1,18 +1,21 @@
-"""Pages of the trail: all entries, those about one object, those of one's own acts, and the CSV file."""
+"""Pages of the trail: all entries, the grave ones, those about one object, those of one's own acts, what they add up to,
+the CSV file, and the state of the seal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from audit import registry, words
-from audit.filters import EntryFilter, Page, count_words
+from audit import archives, registry, retention, sealing, statistics, words
+from audit.filters import EntryFilter, Page, SpanForm, count_words
 from audit.history import hidden_fields
-from audit.models import Entry, EntryQuerySet
+from audit.models import Entry, EntryQuerySet, Tombstone
+from sop_portal import conf
 from sop_portal.lib.sheets import CsvWriter
 
 CSV_HEADINGS = (
@@ -27,6 +30,41 @@ def entry_list(request: HttpRequest) -> HttpResponse:
     """The whole trail with filters."""
     form = EntryFilter(request.GET)
     return _list_page(request, "audit/entry_list.html", Entry.objects.visible_to(request.user), form)
+
+
+@require_safe
+@permission_required("audit.view_entry", raise_exception=True)
+def entry_critical(request: HttpRequest) -> HttpResponse:
+    """What an admin should have noticed: warnings, errors and critical events."""
+    form = EntryFilter(request.GET)
+    return _list_page(request, "audit/entry_critical.html", Entry.objects.visible_to(request.user).grave(), form)
+
+
+@require_safe
+@permission_required("audit.view_entry", raise_exception=True)
+def entry_statistics(request: HttpRequest) -> HttpResponse:
+    """How much happened by day, person, action, type and source."""
+    form = SpanForm(request.GET)
+    span = form.span()
+    context = {"form": form, "statistics": statistics.of(*span) if span else None}
+    return render(request, "audit/entry_statistics.html", context, status=200 if span else 422)
+
+
+@require_safe
+@permission_required("audit.view_entry", raise_exception=True)
+def seal_state(request: HttpRequest) -> HttpResponse:
+    """How far the trail is sealed, when it was proved last, which months left it, and which are about to."""
+    verified = Entry.objects.visible_to(request.user).filter(action="audit_verified").order_by("-at", "-id").first()
+    context = {
+        "state": sealing.state(),
+        "verified": words.tell(verified) if verified else None,
+        "has_sink": bool(settings.AUDIT_SEAL_SINK),
+        "months": archives.kept(),
+        "due": retention.due(),
+        "archives": conf.get("audit_archive"),
+        "days": conf.get("audit_log_retention_days"),
+    }
+    return render(request, "audit/seal_state.html", context)
 
 
 @require_safe
@@ -55,7 +93,9 @@ def entry_history(request: HttpRequest, entity_type: str, entity_id: str) -> Htt
             "type": words.type_words(entity_type),
             "label": (told[0].entry.label if told else "") or entity_id,
             "sees_origin": request.user.has_perm("audit.view_entry"),
-            "pager": _pager(page, entries, ""),
+            "gone": retention.gone_words(),
+            "is_end": not page.older,
+            "pager": _pager(page, count_words(page.total), ""),
         },
     )
 
@@ -68,29 +108,35 @@ def entry_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     if not form.is_valid():
         return _list_page(request, "audit/entry_list.html", Entry.objects.visible_to(request.user), form)
     entries = form.apply(Entry.objects.visible_to(request.user)).order_by("-at", "-id")
-    response = StreamingHttpResponse(_csv_lines(entries), content_type="text/csv; charset=utf-8")
+    clues = form.clues()
+    gone = retention.gone(clues.since, clues.until)
+    response = StreamingHttpResponse(_csv_lines(entries, gone), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="audit-{timezone.now():%Y-%m-%d}.csv"'
     return response
 
 
 def _list_page(request: HttpRequest, template: str, entries: EntryQuerySet, form: EntryFilter) -> HttpResponse:
-    chosen = form.apply(entries)
-    page = Page(chosen, request.GET.get("before", ""), request.GET.get("after", ""))
+    clues = form.clues() if form.clues().are_needed else None
+    chosen = form.apply(entries, with_text=clues is None)
+    page = Page(chosen, request.GET.get("before", ""), request.GET.get("after", ""), clues)
     context = {
         "form": form,
         "told": [words.tell(entry) for entry in page.rows],
         "query": form.query(),
-        "pager": _pager(page, chosen, form.query()),
+        "pager": _pager(page, count_words(page.total), form.query()),
+        "reached": page.reached,
+        "gone": retention.gone_words(form.clues().since, form.clues().until),
+        "is_end": not page.older,
         "sees_origin": True,
         "sees_history": request.user.has_perm("audit.view_entry"),
     }
     return render(request, template, context, status=200 if form.is_valid() else 422)
 
 
-def _pager(page: Page, entries: EntryQuerySet, query: str) -> dict[str, Any]:
+def _pager(page: Page, total: str, query: str) -> dict[str, Any]:
     prefix = f"?{query}&" if query else "?"
     return {
-        "total_text": count_words(entries),
+        "total_text": total,
         "previous_url": f"{prefix}after={page.newer}" if page.newer else "",
         "next_url": f"{prefix}before={page.older}" if page.older else "",
     }
@@ -112,7 +158,7 @@ class _Echo:
         return text
 
 
-def _csv_lines(entries: EntryQuerySet) -> Iterator[str]:
+def _csv_lines(entries: EntryQuerySet, gone: Sequence[Tombstone]) -> Iterator[str]:
     echo = _Echo()
     writer = CsvWriter(echo)  # type: ignore[arg-type]
     writer.row(CSV_HEADINGS)
@@ -128,4 +174,10 @@ def _csv_lines(entries: EntryQuerySet) -> Iterator[str]:
         )  # fmt: skip
         if number % 200 == 0:
             yield echo.take()
+    for stone in gone:
+        # Whoever reads the file must not take a month that left the trail for one in which nothing happened.
+        words_of_it = f"{stone.entries:,} entries left the trail" + (
+            f", archived in {stone.archive}" if stone.archive else ""
+        )
+        writer.row([f"{stone.month:%Y-%m-%d %H:%M:%S}", "", "", words_of_it, "", "", str(stone), *[""] * 6])
     yield echo.take()

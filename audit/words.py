@@ -19,6 +19,8 @@ SOURCES = {
     "web": "Portal",
     "api": "API",
     "excel": "Workbook",
+    "audit_month": "Month of the trail",
+    "audit_seal": "Seal of the trail",
     "admin": "Admin",
     "job": "Job",
     "command": "Command",
@@ -57,6 +59,8 @@ TYPES = {
     "matrix": "Matrix entry",
     "product_group": "Product group",
     "excel": "Workbook",
+    "audit_month": "Month of the trail",
+    "audit_seal": "Seal of the trail",
     "job_run": "Run of a job",
 }
 

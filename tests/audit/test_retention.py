@@ -112,6 +112,12 @@ def test_exactly_the_months_that_are_old_enough_go(history, place):
     assert (report.tombstones, report.archived) == (len(OLD), len(OLD) * PER_MONTH)
     assert report.entries == Entry.objects.count()
     assert sorted(path.name for path in place.iterdir()) == [f"audit-{month:%Y-%m}.jsonl.gz" for month in OLD]
+    with connection.cursor() as cursor:
+        for table in ("audit_sealpart", "audit_sealwords"):
+            cursor.execute(
+                f"SELECT count(*) FROM {table} JOIN audit_sealblock ON number = block WHERE month = ANY(%s)", [OLD]
+            )
+            assert cursor.fetchone() == (0,), table
     assert place.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in place.iterdir()} == {0o600}
 

@@ -198,7 +198,7 @@ def test_a_trail_restored_without_a_tail_goes_on():
         "INSERT INTO audit_sealpart SELECT * FROM audit_sealpart",
         "UPDATE audit_sealpart SET ids = '{}'",
         "DELETE FROM audit_sealpart",
-        "TRUNCATE audit_sealpart",
+        "TRUNCATE audit_sealpart CASCADE",
         "ALTER TABLE audit_sealpart DISABLE TRIGGER audit_sealpart_no_change",
         "SELECT audit_append_block(audit_sealblock) FROM audit_sealblock",
         "SELECT audit_narrow_all()",
@@ -219,7 +219,7 @@ def test_the_serving_role_cannot_touch_the_chain(statement):
     "statement",
     [
         "UPDATE audit_sealblock SET hash = 'x'", "DELETE FROM audit_sealblock", "TRUNCATE audit_sealblock",
-        "UPDATE audit_sealpart SET part = 9", "DELETE FROM audit_sealpart", "TRUNCATE audit_sealpart",
+        "UPDATE audit_sealpart SET part = 9", "DELETE FROM audit_sealpart", "TRUNCATE audit_sealpart CASCADE",
     ],
 )  # fmt: skip
 def test_the_triggers_refuse_the_owner_too(statement):

@@ -140,21 +140,22 @@ def test_paging_goes_there_and_back(client, admin):
     first = client.get(reverse("audit:list") + back.context["pager"]["previous_url"])
     assert ids(first) == [str(n) for n in range(119, 69, -1)]
     assert not first.context["pager"]["previous_url"]
-    assert first.context["pager"]["total_text"] == "120 entries"
+    assert client.get(reverse("audit:list") + "?entity_type=customer").context["pager"]["total_text"] == "120 entries"
 
 
-def test_the_list_costs_the_same_for_one_and_many(client, admin):
-    write(1)
+def test_the_list_costs_the_same_for_some_and_many(client, admin):
+    # More than a page; a shorter search need not be counted.
+    write(60)
     client.get(reverse("audit:list"))
     counter = Counter()
     with connection.execute_wrapper(counter):
         client.get(reverse("audit:list"), {"entity_type": "customer"})
-    one = counter.number
-    write(200, start=1, changes={"name": ["a", "b"]})
+    some = counter.number
+    write(200, start=60, changes={"name": ["a", "b"]})
     counter.number = 0
     with connection.execute_wrapper(counter):
         client.get(reverse("audit:list"), {"entity_type": "customer"})
-    assert counter.number == one
+    assert counter.number == some
 
 
 class Counter:

@@ -10,6 +10,7 @@ from django.db import Error as DatabaseError
 
 from audit import verifying
 from audit.context import SYSTEM, acting
+from audit.services import Event, record
 
 
 class Command(BaseCommand):
@@ -31,6 +32,7 @@ class Command(BaseCommand):
         try:
             with acting(SYSTEM, source="command"):
                 report = verifying.verify(sink_file=options["sink"], with_archives=not options["without_archives"])
+                self._record(report)
         except (OSError, DatabaseError) as problem:
             raise CommandError(f"The trail could not be verified: {problem}", returncode=2) from problem
         if options["json"]:
@@ -40,6 +42,20 @@ class Command(BaseCommand):
             self._tell(report)
         if not report.ok:
             raise SystemExit(1)
+
+    @staticmethod
+    def _record(report: verifying.Report) -> None:
+        """The trail tells who looked when, and what came of it."""
+        record(
+            Event(
+                action="audit_verified",
+                entity_type="audit_seal",
+                label="Intact" if report.ok else "Tampered with",
+                changes={"entries": (None, report.entries), "blocks": (None, report.blocks),
+                         "problems": (None, report.problem_count)},
+                severity="INFO" if report.ok else "CRITICAL",
+            )
+        )  # fmt: skip
 
     def _tell(self, report: verifying.Report) -> None:
         for problem in report.problems:

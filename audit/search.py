@@ -1,0 +1,187 @@
+"""Finding entries by a part of a name, or by several filters at once, in a trail of any size.
+
+An index on names would be written with every entry. Instead sealing notes what is said in each 250 entries of a block, and
+a search reads only those in which all of it is said, from where the page begins; what is not sealed yet is read as it is.
+"""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+
+from audit import sealing
+from audit.models import Entry, EntryQuerySet
+
+# Of one page; then it says how far it has looked, and the next page looks on.
+MOST_READ = 12_000
+_WINDOWS = 1000
+_FIRST_GROUP = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Clues:
+    """What entries must say. text: in the label, or the id or request in full. marks: filter -> value."""
+
+    text: str = ""
+    marks: tuple[tuple[str, str], ...] = ()
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+
+    @property
+    def are_needed(self) -> bool:
+        """Whether no index gives these entries in their order."""
+        return bool(self.text) or len(self.marks) > 1 or any(name in ("source", "type") for name, _ in self.marks)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """Entries in the order asked for. reached: how far the trail was looked through, None when to its end.
+
+    total: how many there are from where the page begins; None where counting would cost more than the page.
+    """
+
+    rows: list[Entry]
+    reached: dt.datetime | None
+    total: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Window:
+    first_at: dt.datetime
+    last_at: dt.datetime
+    first_id: int
+    last_id: int
+    entries: int
+
+    @property
+    def entries_within(self) -> Q:
+        """All entries of the part, and whatever else has its times."""
+        if self.first_at == self.last_at:
+            return Q(at=self.first_at, id__gte=self.first_id, id__lte=self.last_id)
+        return Q(at__gte=self.first_at, at__lte=self.last_at)
+
+
+_EVER, _FARTHEST = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC)
+
+
+def find(
+    entries: EntryQuerySet, clues: Clues, count: int, *, onwards: dt.datetime | None, newest_first: bool, most: int
+) -> Found:
+    """The first `count` of `entries` that fit the clues; entries fit everything but their text already.
+
+    onwards: the instant at which to begin, None for the newest (or oldest) of all. most: up to how many to count.
+    """
+    order = ("-at", "-id") if newest_first else ("at", "id")
+    found: dict[int, Entry] = {}
+    by_id = None
+    if clues.text:
+        by_id = entries.filter(entity_type__in=_entity_types(), entity_id=clues.text)
+        found = {entry.pk: entry for entry in by_id.order_by(*order)[:count]}
+        entries = entries.filter(Q(label__icontains=clues.text) | Q(request_id=clues.text))
+    groups = _Groups(clues, onwards, newest_first)
+    rows = _in_order(found, newest_first, count)
+    for windows in groups:
+        found |= {entry.pk: entry for entry in entries.filter(_within(windows)).order_by(*order)[:count]}
+        rows = _in_order(found, newest_first, count)
+        bound = groups.next_bound
+        if bound is None:
+            break
+        if len(rows) == count and (rows[-1].at > bound if newest_first else rows[-1].at < bound):
+            return Found(rows, None, _total(entries, by_id, groups, most))
+        if groups.read > MOST_READ:
+            return Found(
+                [entry for entry in rows if (entry.at > bound if newest_first else entry.at < bound)], bound, None
+            )
+    return Found(rows, None, len(rows) if len(rows) < count else _total(entries, by_id, groups, most))
+
+
+def _in_order(found: dict[int, Entry], newest_first: bool, count: int) -> list[Entry]:
+    return sorted(found.values(), key=lambda entry: (entry.at, entry.pk), reverse=newest_first)[:count]
+
+
+def _total(entries: EntryQuerySet, by_id: EntryQuerySet | None, groups: "_Groups", most: int) -> int | None:
+    """How many entries fit, unless more than `most` would have to be looked at."""
+    if groups.size > most:
+        return None
+    fits = entries.filter(_within(groups.windows))
+    return (fits | by_id if by_id is not None else fits)[: most + 1].count()
+
+
+def _within(windows: Sequence[_Window]) -> Q:
+    fits = Q()
+    for window in windows:
+        fits |= window.entries_within
+    return fits
+
+
+class _Groups:
+    """Windows in which everything is said, in the order of the page, in groups that grow."""
+
+    def __init__(self, clues: Clues, onwards: dt.datetime | None, newest_first: bool) -> None:
+        self._clues, self._newest_first = clues, newest_first
+        self._onwards = onwards
+        self.read = 0
+        self.next_bound: dt.datetime | None = None
+        self.windows = self._candidates()
+
+    @property
+    def size(self) -> int:
+        """How many entries there are in all windows."""
+        return sum(window.entries for window in self.windows)
+
+    def __iter__(self) -> Iterator[list[_Window]]:
+        windows = self.windows
+        place, size = 0, _FIRST_GROUP
+        while place < len(windows):
+            group = windows[place : place + size]
+            place, size = place + size, size * 2
+            self.read += sum(window.entries for window in group)
+            self.next_bound = self._begin_of(windows[place]) if place < len(windows) else None
+            yield group
+
+    def _begin_of(self, window: _Window) -> dt.datetime:
+        return window.last_at if self._newest_first else window.first_at
+
+    def _candidates(self) -> list[_Window]:
+        # First what is not sealed: an entry that is sealed in between is found among the sealed ones then.
+        tail = sealing.state().since
+        windows = [] if tail is None else [_Window(tail, _FARTHEST, 0, 0, 0)]
+        windows += self._sealed()
+        return sorted(windows, key=self._begin_of, reverse=self._newest_first)
+
+    def _sealed(self) -> list[_Window]:
+        clues = self._clues
+        lower, upper = clues.since or _EVER, clues.until or _FARTHEST
+        if self._onwards is not None:
+            lower, upper = (lower, self._onwards) if self._newest_first else (self._onwards, upper)
+        words = [word for word in clues.text.split(" ") if word]
+        marks = [f"\n\x01{name}:{value}\n" for name, value in clues.marks]
+        said = " AND ".join(["strpos(words, upper(%s)) > 0"] * len(words) + ["strpos(words, %s) > 0"] * len(marks))
+        order = "last_at DESC" if self._newest_first else "first_at"
+        with connection.cursor() as cursor:
+            # Conditions by their number; never input.
+            cursor.execute(
+                "SELECT first_at, last_at, first_id, last_id, entries FROM audit_sealwords "
+                f"WHERE last_at >= %s AND first_at <= %s AND {said or 'true'} ORDER BY {order} LIMIT {_WINDOWS}",
+                [lower, upper, *words, *marks],
+            )
+            return [_Window(*row) for row in cursor.fetchall()]
+
+
+def _entity_types() -> Sequence[Any]:
+    """Every type that an entry is about, found by jumps over the index of objects."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TYPES)
+        return [name for (name,) in cursor.fetchall()]
+
+
+_TYPES = """
+WITH RECURSIVE seen (name) AS (
+    SELECT min(entity_type) FROM audit_entry
+    UNION ALL SELECT (SELECT min(entity_type) FROM audit_entry WHERE entity_type > seen.name) FROM seen
+     WHERE seen.name IS NOT NULL
+) SELECT name FROM seen WHERE name IS NOT NULL
+"""
