@@ -1,9 +1,12 @@
 """The kinds of mail about cycles and lines, with an example of each for the preview."""
 
+import datetime as dt
 from typing import Any
 
-from sop_portal.mail.kinds import Kind, declare
+from sop_portal.mail.kinds import LIFETIME, Kind, declare
 
+# The next day's takes the place of a reminder that could not be delivered.
+_LIFETIMES = dict.fromkeys(("deadline_reminder", "decisions_waiting"), dt.timedelta(days=1))
 _CYCLE = {"cycle": "S&OP Dec 2026", "url": "/forecast/"}
 _DEADLINE = "Fri 27 Nov 2026, 18:00 New York (23:00 for you)"
 _LINES = {
@@ -17,7 +20,7 @@ _WAITING_REPS = [["Oskar Rep", "5"], ["Rita Rep", "12"]]
 
 
 def _kind(name: str, colour: str, help: str, **sample: Any) -> None:
-    declare(Kind(name=name, colour=colour, help=help, sample=sample))
+    declare(Kind(name=name, colour=colour, help=help, sample=sample, lifetime=_LIFETIMES.get(name, LIFETIME)))
 
 
 def declare_all() -> None:

@@ -128,6 +128,19 @@ def test_a_mail_of_no_use_any_more_is_given_up(server: smtp.Server, at: Callable
     assert "too late" in mail.error and "mailbox full" in mail.error
 
 
+def test_reminders_that_the_next_day_repeats_do_not_pile_up(server: smtp.Server, at: Callable[[Any], None]) -> None:
+    at(NOON)
+    rosa = make_user()
+    for name in ("deadline_reminder", "decisions_waiting"):
+        queue(name, rosa, key="1", context=kinds.find(name).sample)
+    server.down()
+    sending.send_due()
+    server.up()
+    at(NOON + dt.timedelta(days=1, minutes=1))
+    assert sending.send_due() == {"failed": 2}
+    assert server.behaviour.taken == []
+
+
 @pytest.mark.parametrize(
     ("behave", "word"),
     [("down", "could not be reached"), (smtp.HANG, "stopped answering"), (smtp.CUT_BEFORE_DATA, "broke"),
