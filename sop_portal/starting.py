@@ -19,6 +19,9 @@ from sop_portal import checks, conf
 from sop_portal.conf.registry import REGISTRY
 from sop_portal.lib.jobs import SCHEDULES
 
+# Days of a setting below which the start warns.
+SHORT = {"audit_log_retention_days": 30}
+
 log = structlog.get_logger("sop_portal.starting")
 
 
@@ -67,6 +70,9 @@ def _database(part: str) -> None:
     conf.clear_cache()
     changed = sum(conf.get(key) != spec.default for key, spec in REGISTRY.items())
     log.info("4 settings read", part=part, settings=len(REGISTRY), changed=changed)
+    for key, least in SHORT.items():
+        if conf.get(key) < least:
+            log.warning("what is kept for less can rarely be looked into", part=part, setting=key, days=conf.get(key))
     if not pending:
         _schedules(part)
 

@@ -1,7 +1,6 @@
 """Reading settings: one query a second and process, and never an error because the database is away."""
 
 import copy
-import datetime as dt
 import logging
 import time
 from typing import Any
@@ -53,11 +52,6 @@ def added() -> list[Spec]:
     if time.monotonic() >= _memory.until:
         _refresh()
     return sorted(_memory.own.values(), key=lambda spec: spec.label.casefold())
-
-
-def holidays() -> frozenset[dt.date]:
-    """The days of the setting `holidays`."""
-    return frozenset(dt.date.fromisoformat(day) for day in get("holidays"))
 
 
 def clear_cache() -> None:
