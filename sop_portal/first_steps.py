@@ -31,7 +31,7 @@ def first_steps(user: Any) -> list[dict[str, Any]]:
         ),
         _step(
             "Actuals", "What was sold, by month. A first cycle also works without: then the old plan tells what is live.",
-            "Enter actuals", reverse("admin:masterdata_actual_changelist"), Actual.objects.exists(),
+            "Import actuals", reverse("masterdata:import_start", args=["actuals"]), Actual.objects.exists(),
         ),
         _step(
             "First cycle", f"{draft} is a draft; open it for input." if draft else "Sixteen months, a deadline, and off it goes.",

@@ -37,7 +37,10 @@ from masterdata.services import (
 )
 from sop_portal.accounts import mail
 from sop_portal.accounts.services import create_user, require_new_password, set_active, set_roles
+from sop_portal.conf import services as settings_of_all
 from sop_portal.conf.services import set_value
+from sop_portal.jobs import services as jobs
+from sop_portal.jobs.models import JobRun
 from sop_portal.mail.models import OutboxMail
 from sop_portal.mail.services import Letter, queue_many, send_again
 from tests.factories import (
@@ -529,6 +532,30 @@ def _require_new_password(world):
     return world.admin, lambda: require_new_password([world.rep, world.manager], by=world.admin)
 
 
+def _add_setting(world):
+    wish = {"key": "erp_plant", "category": "SYSTEM", "kind": "text", "label": "Plant", "value": "1000"}
+    return world.admin, lambda: settings_of_all.add(**wish, by=world.admin)
+
+
+def _remove_setting(world):
+    with acting(world.admin, source="web"):
+        _add_setting(world)[1]()
+    return world.admin, lambda: settings_of_all.remove("erp_plant", by=world.admin)
+
+
+def _move_schedules(world):
+    return world.admin, lambda: set_value("business_time_zone", "America/New_York", world.admin)
+
+
+def _run_now(world):
+    return world.admin, lambda: jobs.run_now("clear_sessions", by=world.admin)
+
+
+def _end_dead_run(world):
+    JobRun.objects.create(job="clear_sessions", state="running", started_by="beat", asked_at=FAR)
+    return "system", jobs.end_dead
+
+
 USE_CASES = [
     _set_cells, _set_cells_on_behalf, _submit, _recall, _approve, _reject, _return, _adjust,
     _create_cycle, _update_cycle, _delete_cycle, _open_cycle, _close_cycle, _publish_cycle,
@@ -537,6 +564,7 @@ USE_CASES = [
     _apply_import, _apply_changed_import, _check_upload, *FILES, *map(_undone_file, FILES),
     _mail_links, _answer_requests, _tell, _send_again,
     _create_user, _set_roles, _set_active, _set_value, _reset_value, _require_new_password,
+    _add_setting, _remove_setting, _move_schedules, _run_now, _end_dead_run,
     _assign_customers, _replace_product, _take_back, _copy_matrix, _change_prices, _set_matrix, _remove,
     _take_prices, _leave_prices,
 ]  # fmt: skip
