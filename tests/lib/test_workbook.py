@@ -197,7 +197,7 @@ def test_memory_and_time_are_bounded(tmp_path, good):
     xml = b"<worksheet><sheetData>" + cells * 4_000 + b"</sheetData></worksheet>"
     path = rewrite(good, tmp_path / "huge.xlsx", {"xl/worksheets/sheet1.xml": xml})
     memory = Limits(memory=70 << 20, ratio=10_000)
-    assert sentence(path, memory).startswith("413 The workbook needs more than 70 MB or 60 seconds to be read.")
+    assert sentence(path, memory).startswith("413 The workbook needs more than 70 MB or 15 seconds to be read.")
     seconds = Limits(seconds=0)
     assert sentence(good, seconds).startswith("413 The workbook needs more than 512 MB or 0 seconds to be read.")
 

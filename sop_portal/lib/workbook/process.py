@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -58,12 +59,23 @@ class Reading:
         return refusal("too_big_in_memory" if big else "damaged", self._limits)
 
 
+def processor_seconds(limits: Limits, size: int) -> int:
+    """Seconds of a processor for reading a file of so many bytes: a small one has no honest reason to take as long as
+    the largest.
+
+    >>> [processor_seconds(Limits(), size) for size in (100_000, 5 * MB, 100 * MB)]
+    [15, 30, 60]
+    """
+    return min(limits.seconds, 15 + 3 * (size // MB))
+
+
 @contextmanager
 def reading(path: str, kind: str, limits: Limits, *, table: bool, out: IO[bytes] | int) -> Iterator[Reading]:
     """The reading process at work on the file at `path`; it is gone after the block.
 
     table: it serves one sheet as a table and listens to its standard input. out: where its answer goes.
     """
+    limits = replace(limits, seconds=processor_seconds(limits, os.path.getsize(path)))
     orders = orjson.dumps({
         "path": os.path.abspath(path), "kind": kind, "parent": os.getpid(), "memory": limits.memory,
         "seconds": limits.seconds, "output": limits.memory, "entries": limits.entries, "unpacked": limits.unpacked,
