@@ -11,6 +11,7 @@ from collections import Counter
 from typing import Any
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
@@ -159,6 +160,8 @@ def _withheld(mail: OutboxMail) -> str:
 def _attempt(mail: OutboxMail, line: Wire) -> Result:
     try:
         made = message(mail, services.written(mail), mail.user.email)
+    except SoftTimeLimitExceeded:
+        raise
     except Exception:
         # One mail that cannot be written must not hold up those behind it; it is shown as failed, and logged with its
         # place.

@@ -16,6 +16,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from audit.context import acting
 from sop_portal.conf.services import set_value
 
+# Seconds for which the portal waits for an answer: the busiest machine gives one, or a test of hanging goes on.
+PATIENT, IMPATIENT = 20, 0.3
+
 # What a server may do with a mail: the answer to RCPT, or a way to behave.
 OK, CUT_AFTER_DATA, CUT_BEFORE_DATA, HANG, REFUSE_DATA = "ok", "cut after data", "cut before data", "hang", "554 data"
 
@@ -90,7 +93,7 @@ def mail_server(settings: Any) -> Iterator[Server]:
     """A server that is up, and the portal sending to it."""
     server = Server()
     settings.EMAIL_BACKEND = "sop_portal.mail.backends.ConfiguredSmtpBackend"
-    settings.EMAIL_USE_TLS, settings.EMAIL_TIMEOUT = False, 0.5
+    settings.EMAIL_USE_TLS, settings.EMAIL_TIMEOUT = False, PATIENT
     settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
     with acting("system", source="command"):
         set_value("smtp_host", "127.0.0.1", by=None)

@@ -147,10 +147,11 @@ def test_reminders_that_the_next_day_repeats_do_not_pile_up(server: smtp.Server,
      ("421 shutting down", "put off the connection")],
 )  # fmt: skip
 def test_a_server_that_is_away_costs_no_mail(
-    server: smtp.Server, at: Callable[[Any], None], behave: str, word: str
+    server: smtp.Server, settings: Any, at: Callable[[Any], None], behave: str, word: str
 ) -> None:
     at(NOON)
     mail = one()
+    settings.EMAIL_TIMEOUT = smtp.IMPATIENT if behave == smtp.HANG else smtp.PATIENT
     if behave == "down":
         server.down()
     server.behaviour.choose = lambda address: behave
@@ -158,6 +159,7 @@ def test_a_server_that_is_away_costs_no_mail(
     assert after(mail).state == "pending" and word in mail.error
     server.up()
     server.behaviour.choose = lambda address: smtp.OK
+    settings.EMAIL_TIMEOUT = smtp.PATIENT
     at(NOON + MINUTE)
     assert sending.send_due() == {"sent": 1}
     assert server.behaviour.ids() == [mail.message_id]
@@ -208,7 +210,9 @@ def test_cut_after_the_data_it_goes_again_under_the_same_id(server: smtp.Server,
 
 
 @pytest.mark.slow
-def test_500_mails_and_a_server_that_is_down_half_of_the_time(server: smtp.Server, at: Callable[[Any], None]) -> None:
+def test_500_mails_and_a_server_that_is_down_half_of_the_time(
+    server: smtp.Server, settings: Any, at: Callable[[Any], None]
+) -> None:
     """Down, hanging, putting off, cutting before and after the data, by turns; minutes pass by the portal's clock."""
     at(NOON)
     people = [make_user(email=f"{'gone' if n % 10 == 9 else 'rep'}{n}@example.com") for n in range(20)]
@@ -233,6 +237,7 @@ def test_500_mails_and_a_server_that_is_down_half_of_the_time(server: smtp.Serve
         else:
             server.up()
             server.behaviour.choose = (lambda address: smtp.HANG) if minutes == 3 else choose
+            settings.EMAIL_TIMEOUT = smtp.IMPATIENT if minutes == 3 else smtp.PATIENT
         tasks.send_outbox()
         minutes, now = minutes + 1, now + MINUTE
         assert minutes < 300, "mails are left"
