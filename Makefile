@@ -2,7 +2,7 @@
 # make test     every test, browser tests included (ARGS="tests/audit -k merge" for some of them)
 # make check    style, types, migrations, templates, layers
 # make psql     a psql session on the portal's database (ARGS=--owner to change tables)
-# make fuzz     10,000 damaged files (FUZZ=<number>, FUZZ_FROM=<seed>); 200 of them are part of make test
+# make fuzz     10,000 damaged files (FUZZ=<number>, FUZZ_FROM=<seed>), 200 random lives of cycles (MACHINE_EXAMPLES=<number>)
 # make bench    the measurements, as ratios
 # make chaos    workers killed in the middle of imports; 200 submitters against the closing job; twenty times each
 SHELL := /bin/bash
@@ -40,6 +40,8 @@ psql: venv
 
 fuzz: venv-dev
 	@FUZZ=$${FUZZ:-10000} $(SUPERVISOR) test -- $(BIN)/python -m pytest -n 2 tests/masterdata/imports/test_mutants.py $(ARGS)
+	@MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-200} $(SUPERVISOR) test -- \
+	  $(BIN)/python -m pytest -n 0 tests/forecasts/test_state_machine.py $(ARGS)
 
 bench: venv
 	@$(BIN)/python -m bench $(ARGS)
