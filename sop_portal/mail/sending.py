@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from audit.services import Event, record
@@ -160,7 +160,8 @@ def _withheld(mail: OutboxMail) -> str:
 def _attempt(mail: OutboxMail, line: Wire) -> Result:
     try:
         made = message(mail, services.written(mail), mail.user.email)
-    except SoftTimeLimitExceeded:
+    except (SoftTimeLimitExceeded, DatabaseError):
+        # These are about the run and not about the mail, which the next run takes up.
         raise
     except Exception:
         # One mail that cannot be written must not hold up those behind it; it is shown as failed, and logged with its

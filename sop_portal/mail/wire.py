@@ -100,6 +100,10 @@ class Wire:
         except (smtplib.SMTPException, OSError) as problem:
             self._drop()
             return Result(Outcome.BROKEN, _cut(problem))
+        except ValueError as problem:
+            # An address that mail has no way to write; forms refuse it, other paths may not.
+            self._drop()
+            return Result(Outcome.REFUSED, f"No mail can be sent to this address: {_text(str(problem))}")
         if not isinstance(self._connection, ConfiguredSmtpBackend):
             self._connection = None
         return Result(Outcome.SENT)

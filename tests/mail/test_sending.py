@@ -12,6 +12,7 @@ import pytest
 from django.core import mail as outbox
 
 from audit.context import acting
+from sop_portal.accounts.models import User
 from sop_portal.accounts.services import set_active
 from sop_portal.conf.services import set_value
 from sop_portal.mail import kinds, sending, tasks
@@ -326,6 +327,15 @@ def test_a_mail_that_cannot_be_written_holds_up_no_other(server: smtp.Server, mo
     OutboxMail.objects.filter(pk=bad.pk).update(kind="broken")
     assert sending.send_due() == {"failed": 1, "sent": 1}
     assert "could not write" in after(bad).error and after(good).state == "sent"
+
+
+@pytest.mark.parametrize("address", ["rosa@@example.com", "rosa@example.com, all@example.com"])
+def test_an_address_that_no_form_would_take_fails_alone(server: smtp.Server, address: str) -> None:
+    bad, good = one(), one()
+    User.objects.untracked().filter(pk=bad.user.pk).update(email=address)
+    assert sending.send_due() == {"failed": 1, "sent": 1}
+    assert after(bad).error and after(good).state == "sent"
+    assert server.behaviour.ids() == [good.message_id]
 
 
 def test_a_sender_name_can_never_start_a_header(server: smtp.Server, monkeypatch: pytest.MonkeyPatch) -> None:
