@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
+import orjson
 import python_calamine as calamine
 from django.db import connection, transaction
 from django.utils.html import format_html, format_html_join
@@ -158,14 +159,26 @@ def bare_table(target: IO[bytes], columns: Sequence[Any], rows: Sequence[Sequenc
 def merge_actuals(path: Path) -> None:
     """A workbook of actuals read by calamine, copied into a temporary table and merged into `bench_actual`."""
     sheet = calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0)
-    rows = sheet.to_python()
+    merge_rows(sheet.to_python()[1:])
+
+
+def merge_items(body: bytes) -> None:
+    """The items of a JSON document read by orjson, and the same."""
+    merge_rows([list(item.values()) for item in orjson.loads(body)["items"]])
+
+
+def merge_rows(rows: Sequence[Sequence[Any]]) -> None:
+    """Actuals copied into a temporary table and merged into `bench_actual`.
+
+    rows: customer, item, period, quantity, amount and cost.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "CREATE TEMP TABLE bare (customer text, item text, period date, quantity numeric, amount numeric, "
             "cost numeric) ON COMMIT DROP"
         )
         with cursor.copy("COPY bare FROM STDIN") as copy:
-            for start in range(1, len(rows), 1_000):
+            for start in range(0, len(rows), 1_000):
                 copy.write(
                     "".join(
                         f"{customer}\t{item}\t{period}\t{quantity}\t{amount}\t{cost}\n"

@@ -143,7 +143,7 @@ def _workbook(folder: Path, rounds: int) -> float:
     with scratch() as name:
         os.environ[FILE] = str(folder / "actuals.xlsx")
         write_workbook(folder / "actuals.xlsx")
-        _prepare(name, CUSTOMERS, PRODUCTS)
+        prepare(name, CUSTOMERS, PRODUCTS)
         meters = take_turns(
             rounds,
             {"floor": lambda number: floor_once(), "ours": lambda number: import_once()},
@@ -166,7 +166,7 @@ def _long_csv(folder: Path, per_row: float) -> None:
     with scratch() as name:
         os.environ[FILE] = str(folder / "actuals.csv")
         write_csv(folder / "actuals.csv")
-        _prepare(name, LONG_CUSTOMERS, LONG_PRODUCTS)
+        prepare(name, LONG_CUSTOMERS, LONG_PRODUCTS)
         make_ready(name)
         rows = LONG_CUSTOMERS * LONG_PRODUCTS * MONTHS
         print(f"  csv, {rows:,} rows, half of them updates")
@@ -180,7 +180,8 @@ def _long_csv(folder: Path, per_row: float) -> None:
         print(f"  memory grows by {own:.0f} MB (goal at most 30)", flush=True)
 
 
-def _prepare(name: str, customers: int, products: int) -> None:
+def prepare(name: str, customers: int, products: int) -> None:
+    """People, customers and products, and the table of the floor."""
     World(reps=5, customers=customers, products=products)
     with owner(name) as server:
         server.execute(_BARE)

@@ -170,16 +170,19 @@ def _fields(items: Sequence[Mapping[str, Any]], kind: Kind, is_uniform: bool) ->
             if item.keys() != items[0].keys()
         ]
     found = {}
+    if len(forms) == 1:
+        columns = dict(zip(*forms, zip(*(item.values() for item in items), strict=True), strict=True))
+    else:
+        columns = {name: tuple(item.get(name) for item in items) for name in names}
     for column in kind.columns:
         if column.name in names:
-            values = [item.get(column.name) for item in items]
-            found[column.name] = _column(column, values, faults)
+            found[column.name] = _column(column, columns[column.name], faults)
     if faults:
         raise Invalid(faults, f"{len(faults):,} values have another form than they should; nothing was saved.")
     return found
 
 
-def _column(column: Column, values: list[Any], faults: list[Fault]) -> list[str]:
+def _column(column: Column, values: Sequence[Any], faults: list[Fault]) -> list[str]:
     """The fields of one column, each distinct value read once; what is of another type is added to `faults`."""
     if (plain := _plain(column, values)) is not None:
         return plain
@@ -198,7 +201,7 @@ def _column(column: Column, values: list[Any], faults: list[Fault]) -> list[str]
     return fields
 
 
-def _plain(column: Column, values: list[Any]) -> list[str] | None:
+def _plain(column: Column, values: Sequence[Any]) -> list[str] | None:
     """The fields of a column all of whose values are plain; None for the slower way."""
     kinds = set(map(type, values))
     pattern = _PLAIN.get(column.type)

@@ -66,7 +66,8 @@ def load(staging: Staging, job: Job) -> Outcome:
     outcome.tallies = {TARGET.entity: merge.count(TARGET)}
     job.watch.step("Writing", staging.rows)
     merge.write(TARGET, job.watch, run_id=job.run_id)
-    outcome.sample = merge.sample(TARGET)
+    if job.shows:
+        outcome.sample = merge.sample(TARGET)
     announce_reps(job.by)
     return outcome
 

@@ -77,7 +77,8 @@ def load(staging: Staging, job: Job) -> Outcome:
     job.watch.step("Writing", staging.rows)
     # What actuals were is kept by their revisions.
     merge.write(facts.target, job.watch, run_id=None if facts.model is Actual else job.run_id)
-    outcome.sample = merge.sample(facts.target)
+    if job.shows:
+        outcome.sample = merge.sample(facts.target)
     return outcome
 
 

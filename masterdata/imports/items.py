@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import count, repeat
 from typing import Any
 
 from django.db import transaction
@@ -33,9 +33,9 @@ class Items(Found):
 
 
 def write_items(
-    kind: Kind, fields: Mapping[str, Sequence[str]], count: int, *, options: Mapping[str, Any], by: Any
+    kind: Kind, fields: Mapping[str, Sequence[str]], number: int, *, options: Mapping[str, Any], by: Any
 ) -> Outcome:
-    """Write `count` items, all of them or none.
+    """Write `number` items, all of them or none.
 
     fields: name of a column -> the field of each item as COPY takes it. options: those of an import.
     Raises NotAllowed, Busy while another import is written, and Refused with ("items", position, column) -> sentence.
@@ -47,25 +47,25 @@ def write_items(
     with transaction.atomic():
         take_turn(Watch(), PATIENCE)
         with staged(kind, found, JSON, ".") as staging:
-            staging.fill(_blocks([fields.get(name) or repeat(BLANK, count) for name in names]), Watch())
-            outcome = LOADERS[kind.key](staging, Job(chosen, by=by))
+            staging.fill(_blocks([fields.get(name) or repeat(BLANK, number) for name in names]), Watch())
+            outcome = LOADERS[kind.key](staging, Job(chosen, by=by, shows=False))
             if outcome.refused:
-                raise _refusal(staging.problems(PROBLEMS_KEPT), outcome.refused, count)
+                raise _refusal(staging.problems(PROBLEMS_KEPT), outcome.refused, number)
     return outcome
 
 
 def _blocks(columns: Sequence[Iterable[str]]) -> Iterable[bytes]:
-    lines = ["\t".join((str(number), *fields)) for number, fields in enumerate(zip(*columns, strict=True))]
+    lines = list(map("\t".join, zip(map(str, count()), *columns, strict=False)))
     for start in range(0, len(lines), BLOCK):
         yield ("\n".join(lines[start : start + BLOCK]) + "\n").encode()
 
 
-def _refusal(problems: Iterable[Any], refused: int, count: int) -> Refused:
+def _refusal(problems: Iterable[Any], refused: int, number: int) -> Refused:
     sentences: dict[Any, list[str]] = {}
     for problem in problems:
         place = ("items", problem.row, problem.column) if problem.column else ("items", problem.row)
         sentences.setdefault(place, []).append(problem.sentence)
-    items = f"{refused:,} of {count:,} items {'is' if refused == 1 else 'are'}"
+    items = f"{refused:,} of {number:,} items {'is' if refused == 1 else 'are'}"
     return Refused(
         {place: " ".join(dict.fromkeys(said)) for place, said in sentences.items()},
         f"{items} refused, so nothing was saved. The errors say what to correct.",

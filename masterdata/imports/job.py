@@ -9,12 +9,13 @@ from masterdata.imports.progress import Watch
 @dataclass(frozen=True)
 class Job:
     """options: those of the run. run_id: the run that remembers what undoing needs; None for a trial. by: who acts,
-    None for a command."""
+    None for a command. shows: whether somebody wants to see the first new and changed rows."""
 
     options: dict[str, Any] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
     run_id: int | None = None
     by: Any = None
+    shows: bool = True
 
     @property
     def sums(self) -> bool:

@@ -69,8 +69,9 @@ def load(staging: Staging, job: Job) -> Outcome:
     job.watch.step("Writing", staging.rows)
     for target in (TARGET, PRICES):
         merge.write(target, job.watch, run_id=job.run_id)
-    entries, prices = merge.sample(TARGET), merge.sample(PRICES)
-    outcome.sample = {name: [*entries[name], *prices[name]][: merge.SAMPLE_KEPT] for name in entries}
+    if job.shows:
+        entries, prices = merge.sample(TARGET), merge.sample(PRICES)
+        outcome.sample = {name: [*entries[name], *prices[name]][: merge.SAMPLE_KEPT] for name in entries}
     return outcome
 
 

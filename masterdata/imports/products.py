@@ -69,7 +69,8 @@ def load(staging: Staging, job: Job) -> Outcome:
     job.watch.step("Writing", staging.rows)
     for target in (GROUPS, TARGET):
         merge.write(target, job.watch, run_id=job.run_id)
-    outcome.sample = merge.sample(TARGET)
+    if job.shows:
+        outcome.sample = merge.sample(TARGET)
     return outcome
 
 

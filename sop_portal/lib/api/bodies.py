@@ -1,7 +1,6 @@
 """Reading and writing JSON strictly: what is not JSON, or could be read in two ways, is refused."""
 
 import json
-from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import orjson
@@ -67,12 +66,19 @@ class Written(str):
     __slots__ = ()
 
 
-def _is_too_deep(value: Any, left: int = DEEPEST) -> bool:
-    """Whether lists and objects are nested deeper than `left` levels."""
-    if not isinstance(value, dict | list):
-        return False
-    parts: Iterable[Any] = value.values() if isinstance(value, dict) else value
-    return left == 0 or any(_is_too_deep(part, left - 1) for part in parts)
+def _is_too_deep(document: Any) -> bool:
+    """Whether lists and objects are nested deeper than DEEPEST levels; a level is looked at in one go."""
+    level = [document] if type(document) in (dict, list) else []
+    depth = 0
+    while level and depth < DEEPEST:
+        level = [
+            part
+            for value in level
+            for part in (value.values() if type(value) is dict else value)
+            if type(part) is dict or type(part) is list
+        ]
+        depth += 1
+    return bool(level)
 
 
 class JSONRenderer(BaseRenderer):
