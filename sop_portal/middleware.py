@@ -126,13 +126,20 @@ class BodyLimitMiddleware:
         operation = getattr(request.resolver_match.func, "cls", None) if request.resolver_match else None
         if (own := getattr(operation, "body_limit", None)) is not None:
             return int(own)
+        # Whoever shows a token is known to the view only, which asks before it reads anything.
+        needed = getattr(operation, "takes_files", None)
+        if needed is not None and (not request.user.is_authenticated or request.user.has_perm(needed)):
+            return self._largest_file()
         page = request.resolver_match.view_name if request.resolver_match else ""
         if page in self.GRIDS:
             return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         if page in self.FILES and request.user.has_perm(self.FILES[page]):
-            # A little more than the file, for the fields around it.
-            return (int(conf.get("max_import_file_size_mb")) + 1) * self.MEGABYTE
+            return self._largest_file()
         return self.LARGEST
+
+    def _largest_file(self) -> int:
+        """A little more than a file may have, for the fields around it."""
+        return (int(conf.get("max_import_file_size_mb")) + 1) * self.MEGABYTE
 
 
 class SessionLimitsMiddleware:

@@ -1,6 +1,6 @@
 """Addresses of the operations about master data; those below a code come before the code alone."""
 
-from masterdata.api import budget, customers, figures, matrix, products, sales
+from masterdata.api import budget, customers, excel, figures, matrix, products, sales
 from sop_portal.lib.api.routes import route
 
 urlpatterns = [
@@ -28,4 +28,11 @@ urlpatterns = [
     *route("sales-history/<int:pk>", sales.ActualDetail, "actual"),
     *route("budget", budget.BudgetList, "budget"),
     *route("budget/bulk", budget.BudgetBulk, "budget-bulk"),
+    *route("excel/import/<slug:kind>", excel.Import, "excel-import"),
+    *route("excel/imports", excel.RunList, "excel-imports"),
+    *route("excel/imports/<int:pk>", excel.RunDetail, "excel-run"),
+    *route("excel/imports/<int:pk>/apply", excel.RunApply, "excel-apply"),
+    *route("excel/imports/<int:pk>/undo", excel.RunUndo, "excel-undo"),
+    *route("excel/templates/<slug:kind>", excel.Template, "excel-template"),
+    *route("excel/export/<slug:kind>", excel.Export, "excel-export"),
 ]

@@ -40,6 +40,8 @@ AT_ONCE = 2_000
 SMALL = 1024 * 1024
 # Seconds to wait for another import while somebody waits for the answer.
 PATIENCE = 2.0
+# Among the options of a run: it is applied once it is checked.
+THEN_APPLY = "then_apply"
 # The options of a check and what each must be.
 OPTIONS: Mapping[str, type | tuple[str, ...]] = {
     "sum_duplicates": bool,
@@ -51,13 +53,20 @@ OPTIONS: Mapping[str, type | tuple[str, ...]] = {
 
 
 def check_upload(
-    file_name: str, chunks: Iterable[bytes], *, kind: str, by: Any, options: Mapping[str, Any] | None = None
+    file_name: str,
+    chunks: Iterable[bytes],
+    *,
+    kind: str,
+    by: Any,
+    options: Mapping[str, Any] | None = None,
+    then_apply: bool = False,
 ) -> ImportRun:
     """Keep an uploaded file and check it: at once when it is small, else by the worker; nothing is written.
 
     options: `sum_duplicates` adds up rows with the same key (actuals, budget), `clear_blanks` lets blank cells empty
     what they would leave alone, `sheet` names the sheet, `decimal_mark` decides where a number has two readings,
     `valid_from` is the day (ISO) from which prices of the matrix hold that have none.
+    then_apply: write the file once it is checked, if none of its rows is refused; nobody looks at it in between.
     A file that cannot be read, or whose headings do not fit, is kept as a refused run with the sentence.
     Raises NotAllowed, Refused for unknown kinds and options, TooLarge.
     """
@@ -74,7 +83,7 @@ def check_upload(
         file_sha256=digest,
         stored_as=name,
         uploaded_by=by,
-        options=chosen,
+        options={**chosen, **({THEN_APPLY: True} if then_apply else {})},
     )
     try:
         _check_now_or_later(run)
@@ -82,6 +91,13 @@ def check_upload(
         # Nobody would ever find the file again.
         files.forget_file(name)
         raise
+    return apply_if_asked(run)
+
+
+def apply_if_asked(run: ImportRun) -> ImportRun:
+    """Apply a run that was just checked, if whoever uploaded it asked for that and no row is refused."""
+    if run.state == State.CHECKED and run.options.get(THEN_APPLY) and run.rows_read and not run.rows_refused:
+        return apply_run(run.pk, by=run.uploaded_by)
     return run
 
 
@@ -91,6 +107,8 @@ def recheck_run(run_id: int, *, by: Any, options: Mapping[str, Any] | None = Non
     run = locked(run_id, by)
     move(run, State.QUEUED)
     require_file(run)
+    # Whoever asks again wants to look at it.
+    run.options.pop(THEN_APPLY, None)
     if options is not None:
         before = {name: value for name, value in run.options.items() if name in OPTIONS}
         run.options = clean_options(KINDS[run.kind], {**before, **options})

@@ -7,7 +7,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, transaction
 
 from audit.context import acting
-from masterdata.imports import doing
+from masterdata.imports import doing, runs
 from masterdata.imports.doing import Overtaken
 from masterdata.imports.keeping import State, move, save
 from masterdata.imports.progress import Cancelled, LiveWatch, watching, worked_on
@@ -28,17 +28,19 @@ def work(run_id: int) -> str:
 
     Returns the state it ended in, "" when somebody else works on it or there is no such run.
     """
-    runs = ImportRun.objects.filter(pk=run_id).select_related("uploaded_by", "applied_by", "undone_by")
-    if not runs.exists():
+    wanted = ImportRun.objects.filter(pk=run_id).select_related("uploaded_by", "applied_by", "undone_by")
+    if not wanted.exists():
         return ""
     with watching(run_id) as watch:
         if watch is None:
             return ""
-        run: ImportRun = runs.get()
+        run: ImportRun = wanted.get()
         by = {State.APPLYING: run.applied_by, State.UNDOING: run.undone_by}.get(State(run.state), run.uploaded_by)
         with acting(by or "system", source="excel"):
             _work(run, watch)
-        return str(run.state)
+    # Once nobody works on it any more: the next step may be another task.
+    with acting(by or "system", source="excel"):
+        return str(_applied_if_asked(run).state)
 
 
 def sweep() -> int:
@@ -102,6 +104,16 @@ def _smaller(run: ImportRun) -> str:
     if run.kind == ImportRun.Kind.LEGACY:
         return "Upload fewer workbooks at a time."
     return "Split the file, and send it as CSV."
+
+
+def _applied_if_asked(run: ImportRun) -> ImportRun:
+    """Go on with a checked run that is to be applied; why not, when the person may not any more."""
+    try:
+        return runs.apply_if_asked(run)
+    except DomainError as refusal:
+        run.reason = refusal.detail
+        run.save(update_fields=["reason"])
+        return run
 
 
 def _give_up(run: ImportRun, reason: str, state: State = State.FAILED) -> None:

@@ -26,7 +26,7 @@ DOWNLOADS = "20/m"
 def import_template(request: HttpRequest, kind: str) -> FileResponse:
     """An empty workbook with the headings of a kind, what each means, and lists to choose from."""
     declared = kind_or_404(kind)
-    return _download(lambda target: write_template(target, declared), f"{declared.key} template.xlsx")
+    return download(lambda target: write_template(target, declared), f"{declared.key} template.xlsx")
 
 
 @require_GET
@@ -42,12 +42,12 @@ def import_errors(request: HttpRequest, pk: int) -> FileResponse:
         DOWNLOADS,
         "Lists of errors were downloaded several times within a minute. Wait a moment, then try again.",
     )
-    return _download(
+    return download(
         lambda target: write_error_book(target, run, by=request.user), f"{PurePath(run.file_name).stem} errors.xlsx"
     )
 
 
-def _download(write: Callable[[IO[bytes]], Any], name: str) -> FileResponse:
+def download(write: Callable[[IO[bytes]], Any], name: str) -> FileResponse:
     """What `write` writes, as a whole before the first byte is sent."""
     target: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  FileResponse closes it
     try:

@@ -84,11 +84,18 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "actual": MISSING_ROW,
     "budget": {"GET": SIGNED_IN},
     "budget-bulk": {"POST": ADDS},
+    "excel-import": {"POST": MISSING},
+    "excel-imports": {"GET": (401, 403, 403, 403, 200)},
+    "excel-run": {"GET": (401, 403, 403, 403, 404)},
+    "excel-apply": {"POST": (401, 403, 403, 403, 404)},
+    "excel-undo": {"POST": (401, 403, 403, 403, 404)},
+    "excel-template": {"GET": MISSING},
+    "excel-export": {"GET": MISSING},
 }
 # What stands in the addresses of single things: things that do not exist.
 PARTS = {
-    "<int:pk>": "99999999", "<slug:name>": "no_such_thing", "<slug:key>": "no_such_thing", "<code:customer_id>": "no/such%20code",
-    "<code:item_code>": "no/such%20code",
+    "<int:pk>": "99999999", "<slug:name>": "no_such_thing", "<slug:key>": "no_such_thing",
+    "<slug:kind>": "no-such-kind", "<code:customer_id>": "no/such%20code", "<code:item_code>": "no/such%20code",
 }  # fmt: skip
 
 pytestmark = pytest.mark.django_db

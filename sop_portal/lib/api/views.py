@@ -21,6 +21,8 @@ class ApiView(APIView):
     token_scope: str | None = None
     # The largest body in bytes; None: that of every other page.
     body_limit: int | None = None
+    # The permission of those who may send files here; None: nobody sends any.
+    takes_files: str | None = None
     # Whether changing and deleting may say by If-Match what their author saw.
     takes_match = False
     # What stays possible while a person has to choose a new password.
