@@ -11,7 +11,6 @@ from typing import Any
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils.module_loading import autodiscover_modules
 
 from audit.context import SYSTEM, acting
 from audit.services import Event, record
@@ -80,7 +79,6 @@ def _database(part: str) -> None:
 def _schedules(part: str) -> None:
     from django_celery_beat.models import PeriodicTask
 
-    autodiscover_modules("tasks")
     rows = dict(PeriodicTask.objects.filter(name__in=SCHEDULES).values_list("name", "enabled"))
     missing = sorted(SCHEDULES.keys() - rows.keys())
     if missing:

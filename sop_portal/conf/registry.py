@@ -61,7 +61,7 @@ class Spec:
     @property
     def span(self) -> str:
         """The range of a whole number in words, "" where there is none to speak of."""
-        if self.kind != "integer" or self.own:
+        if self.kind != "integer" or self.own or self.minimum == self.maximum:
             return ""
         return f"From {self.minimum:,} to {self.maximum:,}."
 

@@ -27,8 +27,9 @@ class ScheduleAdmin(admin.ModelAdmin):
     """The jobs that the code declares. Their times can be changed; which there are cannot."""
 
     form = ScheduleForm
-    fields = ("name", "description", "enabled", "minute", "hour", "day_of_week", "time_zone")
-    readonly_fields = ("name", "description")
+    fields = ("does", "enabled", "minute", "hour", "day_of_week", "time_zone")
+    readonly_fields = ("does",)
+    change_form_template = "jobs/schedule_form.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -57,6 +58,18 @@ class ScheduleAdmin(admin.ModelAdmin):
             **(extra_context or {}),
         }
         return render(request, "jobs/job_list.html", context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        task = self.get_object(request, object_id)
+        shown = {"title": f"When {task.name} runs", "subtitle": None} if task else {}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    @admin.display(description="What it does")
+    def does(self, task: beat.PeriodicTask) -> str:
+        """The first sentence about the task."""
+        return str(task.description)
 
     def run_view(self, request: HttpRequest, name: str) -> HttpResponse:
         """Ask for a run, and show it."""

@@ -10,6 +10,7 @@ class JobsConfig(AppConfig):
     verbose_name = "Jobs"
 
     def ready(self) -> None:
+        from django.utils.module_loading import autodiscover_modules
         from django_celery_beat import models as beat
 
         from audit.tracking import exempt, track
@@ -29,4 +30,6 @@ class JobsConfig(AppConfig):
         exempt(self.get_model("ClockWatch"), why="notes of the clock, which nobody changes")
         post_save.connect(receivers.zone_saved, sender=Setting, dispatch_uid="jobs.zone")
         post_delete.connect(receivers.zone_reset, sender=Setting, dispatch_uid="jobs.zone")
+        # Pages and commands ask for the declared jobs, not the workers alone.
+        autodiscover_modules("tasks")
         post_migrate.connect(schedules.sync, sender=self, dispatch_uid="schedules")

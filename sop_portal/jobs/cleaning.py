@@ -23,7 +23,7 @@ def clean(*, dry_run: bool = False) -> dict[str, int]:
     days = int(conf.get("cleanup_temp_files_days"))
     clock.require_steady(days)
     before = portal_now() - dt.timedelta(days=days)
-    found = {name: part(before, dry_run) for name, part in CLEANERS.items()}
+    found = {name: part(before, dry_run) for name, part in sorted(CLEANERS.items())}
     log.info("files cleaned up", dry_run=dry_run, before=before.isoformat(), **found)
     return found
 

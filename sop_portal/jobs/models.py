@@ -7,6 +7,20 @@ from django.db import models
 from django.db.models import Q
 
 
+def counted(count: int, name: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "stray_uploads"), counted(1, "entries"), counted(1200, "mails"), counted(1, "done")
+    ('1 stray upload', '1 entry', '1,200 mails', '1 done')
+    """
+    words = name.replace("_", " ")
+    if count == 1 and words.endswith("ies"):
+        words = f"{words[:-3]}y"
+    elif count == 1:
+        words = words.removesuffix("s")
+    return f"{count:,} {words}"
+
+
 class JobRunQuerySet(models.QuerySet["JobRun"]):
     """Words for choosing runs."""
 
@@ -38,6 +52,7 @@ class JobRun(models.Model):
         BEAT = "beat", "Schedule"
         PERSON = "person", "Person"
         COMMAND = "command", "Command"
+        PORTAL = "portal", "Portal"
 
     UNFINISHED = (State.QUEUED, State.RUNNING)
     BAD = (State.FAILED, State.DIED)
@@ -87,7 +102,7 @@ class JobRun(models.Model):
         """What came of it, as people read it."""
         if self.error:
             return self.error
-        told = [f"{count:,} {name.replace('_', ' ')}" for name, count in self.counts.items() if count]
+        told = [counted(count, name) for name, count in self.counts.items() if count]
         return ", ".join(told) or ("nothing to do" if self.state == self.State.OK else "")
 
 

@@ -37,7 +37,10 @@ REPEATED = "This time of the schedule was done already."
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """Who asked for a run. due: the time of the schedule that beat tells it for. run_id: of a run that waits."""
+    """Who asked for a run; the portal itself does so when there is work that need not wait.
+
+    due: the time of the schedule that beat tells it for. run_id: of a run that waits.
+    """
 
     by: str = StartedBy.COMMAND
     due: dt.datetime | None = None
@@ -52,7 +55,7 @@ def asked_by(headers: Mapping[str, Any] | None) -> Asked:
     if given.get("periodic_task_name"):
         due = given.get("due")
         return Asked(StartedBy.BEAT, due=dt.datetime.fromisoformat(due) if due else None)
-    return Asked()
+    return Asked(StartedBy.PORTAL)
 
 
 def run(schedule: Schedule, asked: Asked, work: Callable[[], Any]) -> JobRun:
@@ -68,7 +71,7 @@ def run(schedule: Schedule, asked: Asked, work: Callable[[], Any]) -> JobRun:
         begun = _begin(schedule, asked)
         if begun.state != State.RUNNING:
             return begun
-        log.info("job begins", job=begun.job, run=begun.pk)
+        log.debug("job begins", job=begun.job, run=begun.pk)
         try:
             with acting(SYSTEM, source="job", on_behalf_of=begun.person):
                 result = work()
@@ -164,6 +167,9 @@ def _leave_out(schedule: Schedule, asked: Asked, why: str) -> JobRun:
                 return run
         before = run.state if run.pk else None
         run.state, run.error, run.ended_at = State.SKIPPED, why, now
+        if asked.by == StartedBy.PORTAL:
+            # It asks with each mail; the run that goes on, or the next time of the schedule, sees to it.
+            return run
         run.save()
         if is_news(run):
             tell(run, before)

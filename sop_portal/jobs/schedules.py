@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils.module_loading import autodiscover_modules
 
 from audit.context import acting
 from sop_portal import conf
@@ -21,7 +20,6 @@ def sync(**kwargs: Any) -> None:
 
     if DeclaredSchedule._meta.db_table not in connection.introspection.table_names():
         return
-    autodiscover_modules("tasks")
     with acting("system", source="system"):
         write(str(conf.get("business_time_zone")))
 

@@ -116,11 +116,11 @@ def test_a_dry_run_counts_and_deletes_nothing(uploads: Path, capsys: pytest.Capt
     keep(uploads, "lost.upload", 8)
     keep(uploads / "tmp", "t", 8)
     call_command("cleanup_files", "--dry-run")
-    assert capsys.readouterr().out == "Would delete 1 imports, 1 stray uploads, 1 temporary files.\n"
+    assert capsys.readouterr().out == "Would delete 1 import, 1 stray upload, 1 temporary file.\n"
     assert names(uploads) == {"x.upload", "lost.upload", "t"}
     assert not JobRun.objects.exists()
     call_command("cleanup_files")
-    assert capsys.readouterr().out == "Deleted 1 imports, 1 stray uploads, 1 temporary files.\n"
+    assert capsys.readouterr().out == "Deleted 1 import, 1 stray upload, 1 temporary file.\n"
     assert names(uploads) == set()
     assert JobRun.objects.get().job == "cleanup_files"
 
@@ -205,7 +205,7 @@ class TestAClockThatJumped:
         look_at(self.NOW + 400 * DAY)
         imported(uploads, "x.upload", 8)
         call_command("cleanup_files", "--clock-is-right")
-        assert capsys.readouterr().out.startswith("Deleted 1 imports")
+        assert capsys.readouterr().out.startswith("Deleted 1 import,")
 
     @pytest.mark.parametrize("hours", [-1, 1, 24 * 7])
     def test_by_little_is_no_matter(self, look_at: Callable[[dt.datetime], None], hours: int) -> None:

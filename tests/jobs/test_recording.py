@@ -92,6 +92,13 @@ class TestARun:
         run = JobRun.objects.get()
         assert (run.state, run.error, run.started_at) == ("skipped", recording.BUSY, None)
 
+    def test_that_the_portal_asks_for_while_another_goes_on_leaves_nothing(self) -> None:
+        with lease(recording.LOCK_CLASS, key_of("test_often")):
+            run = recording.run(OFTEN, Asked(StartedBy.PORTAL), lambda: pytest.fail("ran beside another"))
+        assert (run.state, JobRun.objects.count(), entries()) == ("skipped", 0, [])
+        recording.run(OFTEN, Asked(StartedBy.PORTAL), lambda: 4)
+        assert (JobRun.objects.get().started_by, JobRun.objects.get().counts) == ("portal", {"done": 4})
+
     def test_holds_the_lease_while_it_works(self) -> None:
         key = key_of("test_daily")
         recording.run(DAILY, Asked(), lambda: len(held(recording.LOCK_CLASS, [key])))

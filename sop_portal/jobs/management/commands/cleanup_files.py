@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.module_loading import autodiscover_modules
 
 from audit.context import SYSTEM, acting
 from sop_portal.jobs import cleaning, clock, recording
+from sop_portal.jobs.models import counted
 from sop_portal.lib.errors import DomainError
 from sop_portal.lib.jobs import SCHEDULES
 
@@ -21,7 +21,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, dry_run: bool, clock_is_right: bool, **options: Any) -> None:
-        autodiscover_modules("tasks")
         try:
             with acting(SYSTEM, source="command"):
                 if clock_is_right:
@@ -32,5 +31,5 @@ class Command(BaseCommand):
                     found = recording.run(SCHEDULES["cleanup_files"], recording.Asked(), cleaning.clean).counts
         except DomainError as refusal:
             raise CommandError(refusal.detail) from refusal
-        words = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found.items())
+        words = ", ".join(counted(count, name) for name, count in found.items())
         self.stdout.write(f"{'Would delete' if dry_run else 'Deleted'} {words}.")

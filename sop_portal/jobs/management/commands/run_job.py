@@ -4,7 +4,6 @@ from typing import Any
 
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.module_loading import autodiscover_modules
 
 from audit.context import SYSTEM, acting
 from sop_portal.jobs import recording
@@ -19,7 +18,6 @@ class Command(BaseCommand):
         parser.add_argument("name", nargs="?", default="")
 
     def handle(self, *, name: str, **options: Any) -> None:
-        autodiscover_modules("tasks")
         if not name:
             for schedule in sorted(SCHEDULES.values(), key=lambda schedule: schedule.name):
                 self.stdout.write(f"{schedule.name}: {schedule.description}")
