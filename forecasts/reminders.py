@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from cycles.models import Cycle, Participant
 from cycles.services import business_zone
-from forecasts.mails.words import NAMED, count, deadline_words, due_day, named, own_clock
+from forecasts.mails.words import NAMED, count, deadline_words, due_day, missed_words, named, own_clock
 from forecasts.models import Line
 from forecasts.queue import reviewed_cycles
 from masterdata.models.customers import SqlNow
@@ -108,6 +108,7 @@ def reminder(cycle: Cycle, one: Left, now: dt.datetime, key: str) -> Letter:
         "number": one.number,
         "lines_words": count(one.number),
         "came_back": one.came_back,
+        "policy": missed_words(cycle),
         **named(one.named, one.number),
     }
     return Letter(one.rep, f"{cycle.pk}:{one.rep.pk}:{key}", context)

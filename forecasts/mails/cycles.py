@@ -11,10 +11,9 @@ from django.urls import reverse
 from cycles import standing
 from cycles.models import Cycle, ExtensionRequest, Participant
 from forecasts.mails import calendar, people
-from forecasts.mails.words import NAMED, board_url, count, cycle_url, deadline_words, named, own_clock
+from forecasts.mails.words import NAMED, board_url, count, cycle_url, deadline_words, missed_words, named, own_clock
 from forecasts.models import Line
 from forecasts.progress import by_rep
-from sop_portal.conf.registry import find
 from sop_portal.lib import periods
 from sop_portal.lib.clock import portal_now
 from sop_portal.mail.services import Letter, queue_many
@@ -140,8 +139,7 @@ def _closed(cycle: Cycle, by: Any, now: dt.datetime, details: Mapping[str, Any])
     shares = people.participants(cycle)
     late = [share for share in shares if missed.get(share.rep_id)]
     lines = _missed_lines(cycle, [share.rep_id for share in late])
-    policy = find("missing_forecast_policy").words(cycle.settings.get("missing_forecast_policy"))
-    common = {"cycle": str(cycle), "policy": policy, "reason": details["reason"]}
+    common = {"cycle": str(cycle), "policy": missed_words(cycle), "reason": details["reason"]}
     queue_many(
         "lines_missed",
         [

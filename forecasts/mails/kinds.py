@@ -110,6 +110,7 @@ def declare_all() -> None:
         due="Friday",
         remaining="2 d 9 h left",
         came_back=1,
+        policy="what the line started with",
     )
     _kind(
         "decisions_waiting",

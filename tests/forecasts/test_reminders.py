@@ -110,7 +110,7 @@ def test_what_came_back_is_left_again_and_named_first(world: SimpleNamespace, at
     run()
     mail = OutboxMail.objects.get(kind=reminders.REMINDER)
     assert (mail.user, mail.subject) == (world.rep, "Forecast due Friday: 1 line left for S&OP Jan 2027")
-    assert "1 of them came back to you" in mail.text
+    assert "1 line of yours is not handed in yet. It came back to you. 2 d 9 h left." in mail.text
 
 
 def test_dormant_lines_are_not_missing(at: Any) -> None:
