@@ -22,8 +22,9 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT quantity, quantity_source, unit_price, price_source FROM forecasts_snapshot
      WHERE line_id = line.id AND event = CASE WHEN rule.is_published THEN 'final' ELSE 'open' END
+       AND (rule.is_published OR rule.missed_policy = '{CARRY_OVER}')
      ORDER BY id DESC LIMIT 1
-) AS kept ON rule.is_published OR rule.missed_policy = '{CARRY_OVER}'
+) AS kept ON true
 CROSS JOIN LATERAL (
     SELECT CASE WHEN kept.quantity IS NOT NULL THEN kept.quantity
                 WHEN NOT line.live OR rule.missed_policy = '{ZERO}' THEN array_fill(0::numeric, ARRAY[16])
