@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from forecasts.views import board, consolidated, grid, legacy, line, prices, remind, review, submit
+from forecasts.views import board, compare, consolidated, grid, legacy, line, prices, remind, review, submit
 
 app_name = "forecasts"
 
@@ -18,6 +18,8 @@ urlpatterns = [
     path("board/", board.submission_board, name="board"),
     path("board/remind/", remind.remind, name="remind"),
     path("board/file/<slug:form>/", board.board_file, name="board_file"),
+    path("cycles/compare/", compare.compare_cycles, name="compare"),
+    path("cycles/compare/file/<slug:form>/", compare.compare_file, name="compare_file"),
     path("lines/<int:pk>/", line.line_detail, name="line"),
     path("lines/<int:pk>/adjust/", line.adjust, name="adjust"),
     path("cycles/<int:pk>/consolidated/", consolidated.consolidated, name="consolidated"),

@@ -52,6 +52,7 @@ PAGES = (
         "masterdata.view_team_customers|masterdata.view_all_customers",
     ),
     ("rounds deadline", "Cycles", "cycles:list", "cycles.view_cycle"),
+    ("difference change against", "Compare two cycles", "forecasts:compare", "cycles.view_cycle"),
     ("create next", "New cycle", "cycles:create", "cycles.move_cycle"),
     ("buyers accounts", "Customers", "masterdata:customer_list", ""),
     ("items sku prices matrix", "Products", "masterdata:product_list", ""),

@@ -102,6 +102,8 @@ GET: dict[str, tuple[int, ...]] = {
     "forecasts:board": (SIGN_IN, NO, NO, OK, OK, OK, OK),
     # Without a cycle in the address there is nobody to remind.
     "forecasts:remind": (SIGN_IN, NO, NO, GONE, GONE, NO, GONE),
+    "forecasts:compare": SIGNED_IN,
+    "forecasts:compare_file": (SIGN_IN, *(GONE,) * 6),
     "forecasts:board_file": (SIGN_IN, NO, NO, OK, OK, OK, OK),
     "forecasts:line": IN_SCOPE,
     "forecasts:adjust": (SIGN_IN, NO, GONE, CLASH, GONE, NO, CLASH),
@@ -141,6 +143,8 @@ class World:
             "forecasts:save_form": {"cycle_pk": self.cycle.pk, "customer_pk": self.customer.pk},
             "forecasts:line": {"pk": self.line.pk},
             "forecasts:board_file": {"form": "csv"},
+            # The world of these tests has one cycle.
+            "forecasts:compare_file": {"form": "csv"},
             "forecasts:adjust": {"pk": self.line.pk},
             "forecasts:legacy_run": {"pk": 999_999},
             "masterdata:import_start": {"kind": "actuals"},
