@@ -6,6 +6,7 @@ the archive first, and tries again while others are using the table.
 
 import dataclasses
 import datetime as dt
+import math
 import time
 from typing import Any
 
@@ -52,14 +53,18 @@ def due() -> list[Month]:
         return [Month(month, entries, refusal or "") for month, entries, refusal in cursor.fetchall()]
 
 
-def clean(*, who: str) -> list[Dropped]:
+def clean(*, who: str, seconds: float = math.inf) -> list[Dropped]:
     """Archive and drop every month that is due; a repeat goes on where a broken one ended. who: for the tombstone.
 
+    seconds: after which no other month is begun, since a worker is stopped at some time.
     Raises Conflict with all that stands in the way, once the others are dropped; OSError when an archive cannot be
     written.
     """
     done, refusals = [], []
+    until = time.monotonic() + seconds
     for month in due():
+        if time.monotonic() >= until:
+            break
         if month.refusal:
             refusals.append(month.refusal)
             continue

@@ -123,12 +123,18 @@ def test_exactly_the_months_that_are_old_enough_go(history, place):
 
 
 def test_a_repeat_changes_nothing(history, place):
-    assert cleanup_audit_logs() == {"months": len(OLD), "entries": len(OLD) * PER_MONTH}
+    assert cleanup_audit_logs() == {"months": len(OLD), "entries": len(OLD) * PER_MONTH, "months_left": 0}
     before = state(place), SealBlock.objects.count()
-    assert cleanup_audit_logs() == {"months": 0, "entries": 0}
+    assert cleanup_audit_logs() == {"months": 0, "entries": 0, "months_left": 0}
     assert (state(place), SealBlock.objects.count()) == before
     schedule = SCHEDULES["cleanup_audit_logs"]
     assert (schedule.day_of_week, schedule.hour, schedule.minute) == ("0", "3", "0")
+
+
+def test_a_worker_begins_no_month_that_it_may_not_end(history, monkeypatch):
+    monkeypatch.setattr("audit.tasks.CLEANING_SECONDS", 0.0)
+    assert cleanup_audit_logs() == {"months": 0, "entries": 0, "months_left": len(OLD)}
+    assert len(months_left()) == 36
 
 
 def test_the_setting_says_how_old(history):
