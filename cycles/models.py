@@ -85,6 +85,8 @@ class Cycle(models.Model):
     closes_at = models.DateTimeField(null=True, blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
     opened_at = models.DateTimeField(null=True, blank=True)
+    # The deadline it opened with, however often it was extended; the next cycle is proposed after it.
+    first_deadline = models.DateTimeField(null=True, blank=True)
     # How often it was opened for input: once, and once more for each reopening. Mails of each opening are their own.
     times_opened = models.PositiveSmallIntegerField(default=0)
     override_reason = NameField(max_length=REASON_LIMIT, blank=True)

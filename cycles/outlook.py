@@ -124,4 +124,6 @@ def more_time(cycle: Cycle, user: Any) -> MoreTime | None:
     if last is not None and cycle.reopened_at is not None and last.asked_at < cycle.reopened_at:
         # What was asked before it was reopened is of no interest any more.
         last = None
-    return MoreTime(cycle, deadline, deadline is not None and deadline <= now, next_deadline(deadline, now), last)
+    return MoreTime(
+        cycle, deadline, deadline is not None and deadline <= now, next_deadline(cycle, deadline, now), last
+    )

@@ -3,6 +3,7 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+from cycles.models import Cycle
 from sop_portal import conf
 from sop_portal.accounts.formats import zone_name
 from sop_portal.lib.errors import Refused
@@ -90,9 +91,11 @@ def same_offset(instant: dt.datetime | None, old: dt.date, new: dt.date) -> dt.d
     return working_day(new, working_days_between(old, local.date()), local.time())
 
 
-def next_deadline(deadline: dt.datetime | None, now: dt.datetime) -> dt.datetime:
-    """A later deadline as it is proposed: the next working day after the present one, or after today, at its time."""
+def next_deadline(cycle: Cycle, deadline: dt.datetime | None, now: dt.datetime) -> dt.datetime:
+    """A later one than `deadline`, as it is proposed: on the next working day after it, or after today, at the time of
+    the cycle's first deadline."""
     zone = business_zone()
-    local = max(deadline or now, now).astimezone(zone)
-    at = deadline.astimezone(zone).time() if deadline else dt.time(18, 0)
-    return working_day(local.date(), 1, at)
+    day = max(deadline or now, now).astimezone(zone).date()
+    usual = cycle.first_deadline or cycle.closes_at
+    at = usual.astimezone(zone).time().replace(microsecond=0) if usual else dt.time(18, 0)
+    return working_day(day, 1, at)

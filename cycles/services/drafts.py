@@ -28,7 +28,7 @@ def propose() -> dict[str, Any]:
     return {
         "first_period": first,
         "opens_at": same_offset(last.opens_at, last.first_period, first),
-        "closes_at": same_offset(last.closes_at, last.first_period, first),
+        "closes_at": same_offset(last.first_deadline or last.closes_at, last.first_period, first),
     }
 
 

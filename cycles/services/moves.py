@@ -67,9 +67,10 @@ def open_locked(cycle: Cycle, *, by: Any, override: str = "") -> Cycle:
         )
     step(cycle, Cycle.Status.OPEN)
     cycle.opened_at, cycle.times_opened, cycle.opening_refused_at = now, 1, None
+    cycle.first_deadline = cycle.closes_at
     cycle.override_reason = override if found.red else ""
     cycle.settings = {key: conf.get(key) for key in COPIED_SETTINGS}
-    save_open(cycle, "cycle_opened", "opened_at", "settings", "override_reason", "opening_refused_at")
+    save_open(cycle, "cycle_opened", "opened_at", "settings", "override_reason", "opening_refused_at", "first_deadline")
     if found.red:
         record(
             Event(

@@ -149,7 +149,7 @@ def cycle_extend(request: HttpRequest, pk: int) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         everybody="For everybody",
         reps=[(row.participant.rep_id, _share_words(row)) for row in rows],
-        proposed=services.next_deadline(cycle.closes_at, portal_now()),
+        proposed=services.next_deadline(cycle, cycle.closes_at, portal_now()),
         initial=_asked_for(request),
     )
     return _with_time(
@@ -185,7 +185,7 @@ def cycle_reopen(request: HttpRequest, pk: int) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         everybody="For everybody",
         reps=[(rep.pk, _missed_words(rep, number)) for rep, number in reps],
-        proposed=services.next_deadline(cycle.closes_at, portal_now()),
+        proposed=services.next_deadline(cycle, cycle.closes_at, portal_now()),
         initial=_asked_for(request),
     )
     return _with_time(

@@ -74,7 +74,10 @@ def cycle_detail(request: HttpRequest, pk: int) -> HttpResponse:
             "is_past": cycle.closes_at is not None and cycle.closes_at <= portal_now(),
             "zone": services.business_zone().key,
             "may_move": request.user.has_perm("cycles.move_cycle"),
-            "notices": notices(request.user) if cycle.is_open else [],
+            # What leads to this very page stands on it already.
+            "notices": [one for one in notices(request.user) if not one.url.startswith(f"{request.path}#")]
+            if cycle.is_open
+            else [],
             "requests": _requests(request, cycle),
             "auto_open": conf.get("auto_open_cycles"),
             "auto_close": conf.get("auto_close_cycles"),

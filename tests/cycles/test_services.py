@@ -134,6 +134,20 @@ def test_a_new_default_name_follows_a_new_month(admin):
     assert named.name == "Crisis round"
 
 
+def test_the_proposal_does_not_follow_extensions_and_reopenings(admin, at):
+    deadline = dt.datetime(2026, 12, 22, 18, tzinfo=dt.UTC)
+    at(deadline - dt.timedelta(days=3))
+    cycle = open_cycle(make_cycle(by=admin, closes_at=deadline), by=admin)
+    wanted = services.propose()["closes_at"]
+    later = deadline + dt.timedelta(days=1, hours=2)
+    act("extend_cycle", cycle.pk, until=later, reason="Late data.", by=admin)
+    at(deadline - dt.timedelta(days=2, minutes=7))
+    act("close_cycle", cycle.pk, by=admin)
+    assert services.propose()["closes_at"] == wanted
+    act("reopen_cycle", cycle.pk, until=later, reason="Late data.", by=admin)
+    assert services.propose()["closes_at"] == wanted
+
+
 def test_the_proposal_is_the_last_cycle_moved_by_a_month_on_the_same_working_day(admin, new_york):
     # Tuesday 29 Dec 2026, 18:00 in New York is the third working day before 1 Jan 2027 (30th, 31st, then the 1st).
     make_cycle(by=admin, closes_at=dt.datetime(2026, 12, 29, 23, tzinfo=dt.UTC))
