@@ -226,7 +226,7 @@ def _ask(user: Any, wanted: Wanted) -> list[Any]:
         conditions += f" AND line.id IN ({scope % tuple(f'%({name})s' for name in names)})"
         params.update(zip(names, values, strict=True))
     with connection.cursor() as cursor:
-        # Put together from the words above, never from input.
+        # Put together from the words above; a key of the address is a parameter, never input of the statement.
         cursor.execute(_SUMS.format(key=_KEYS[wanted.tab], conditions=conditions), params)
         return cursor.fetchall()
 
