@@ -65,7 +65,7 @@ class BulkView(ApiView):
         return Response(_told(outcome))
 
 
-class Remark(serializers.Serializer):
+class BulkRemark(serializers.Serializer):
     """Something worth knowing that stopped nothing."""
 
     code = serializers.CharField()
@@ -81,7 +81,7 @@ class BulkResult(serializers.Serializer):
     updated = serializers.IntegerField(help_text="How many changed a row.")
     unchanged = serializers.IntegerField(help_text="How many said what is stored already.")
     batch = serializers.IntegerField(allow_null=True, help_text="The data version of actuals that this made.")
-    remarks: Any = Remark(many=True)
+    remarks: Any = BulkRemark(many=True)
 
 
 def body_of(kind: Kind) -> Any:

@@ -77,7 +77,7 @@ class Upload(Shape):
     )
 
 
-class RunRow(serializers.Serializer):
+class ImportRow(serializers.Serializer):
     """An uploaded file and what became of it."""
 
     id = serializers.IntegerField()
@@ -98,7 +98,7 @@ class RunRow(serializers.Serializer):
     batch = serializers.IntegerField(allow_null=True, help_text="The data version that it made of the actuals.")
 
 
-class FindingRow(serializers.Serializer):
+class ImportFinding(serializers.Serializer):
     """Something worth knowing about a file."""
 
     code = serializers.CharField()
@@ -106,7 +106,7 @@ class FindingRow(serializers.Serializer):
     sentence = serializers.CharField()
 
 
-class ProblemRow(serializers.Serializer):
+class ImportRefusal(serializers.Serializer):
     """A cell or row that is refused."""
 
     place = serializers.CharField(help_text="Its address, such as Sheet1!F14.")
@@ -114,7 +114,7 @@ class ProblemRow(serializers.Serializer):
     sentence = serializers.CharField(help_text="What is wrong and what to do.")
 
 
-class ProgressRow(serializers.Serializer):
+class ImportStep(serializers.Serializer):
     """How far the worker is."""
 
     step = serializers.CharField(allow_blank=True)
@@ -122,19 +122,21 @@ class ProgressRow(serializers.Serializer):
     rows_all = serializers.IntegerField(allow_null=True, help_text="Null while nobody knows.")
 
 
-class RunWhole(RunRow):
+class ImportWhole(ImportRow):
     """An uploaded file with everything that was found in it."""
 
     options = serializers.DictField(help_text="How it is read.")
     control_totals = serializers.DictField(help_text="Rows and sums, in all and by month.")
-    findings: Any = FindingRow(many=True)
-    problems: Any = ProblemRow(many=True, help_text=f"The first {NAMED:,} refusals.")
-    progress = ProgressRow(allow_null=True, help_text="While the worker is at it.")
+    findings: Any = ImportFinding(many=True)
+    problems: Any = ImportRefusal(many=True, help_text=f"The first {NAMED:,} refusals.")
+    progress = ImportStep(allow_null=True, help_text="While the worker is at it.")
 
 
-NAMES = tuple(map(str, RunRow().fields))
-DONE = OpenApiResponse(RunWhole, "Done: the state says what became of the file.")
-LATER = OpenApiResponse(RunWhole, "The worker does it: ask at the address of the header Location until it has ended.")
+NAMES = tuple(map(str, ImportRow().fields))
+DONE = OpenApiResponse(ImportWhole, "Done: the state says what became of the file.")
+LATER = OpenApiResponse(
+    ImportWhole, "The worker does it: ask at the address of the header Location until it has ended."
+)
 
 
 def _kind(key: str) -> Kind:
@@ -244,7 +246,7 @@ class RunList(ListView):
         paths = [f"{name}__email" if name == "uploaded_by" else name for name in NAMES]
         return [dict(zip(NAMES, row, strict=True)) for row in rows.values_list(*paths)]
 
-    @extend_schema(operation_id="excel_imports_list", tags=[TAG], responses={200: RunRow(many=True)})
+    @extend_schema(operation_id="excel_imports_list", tags=[TAG], responses={200: ImportRow(many=True)})
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Every file that was uploaded, old planning workbooks too, and what became of it."""
         return super().get(request, *args, **kwargs)
@@ -253,7 +255,7 @@ class RunList(ListView):
 class RunDetail(ApiView):
     """One import."""
 
-    @extend_schema(operation_id="excel_imports_read", tags=[TAG], responses={200: RunWhole})
+    @extend_schema(operation_id="excel_imports_read", tags=[TAG], responses={200: ImportWhole})
     def get(self, request: Request, pk: int) -> Response:
         """What a file holds, what is refused of it, what it changed, and how far the worker is."""
         run = _runs(request).select_related("uploaded_by").get(pk=pk)
@@ -262,7 +264,7 @@ class RunDetail(ApiView):
         return Response(_whole(run))
 
 
-class Applying(Shape):
+class ImportApplying(Shape):
     """Which rows are applied."""
 
     only_good = serializers.BooleanField(default=False, help_text="Leave the refused rows out, and write the others.")
@@ -271,11 +273,13 @@ class Applying(Shape):
 class RunApply(ApiView):
     """Writing a checked file."""
 
-    @extend_schema(operation_id="excel_imports_apply", tags=[TAG], request=Applying, responses={200: DONE, 202: LATER})
+    @extend_schema(
+        operation_id="excel_imports_apply", tags=[TAG], request=ImportApplying, responses={200: DONE, 202: LATER}
+    )
     @repeatable
     def post(self, request: Request, pk: int) -> Response:
         """Write a checked file, all of it or, with only_good, its good rows. Doing it again changes nothing."""
-        run = runs.apply_run(_runs(request).get(pk=pk).pk, by=request.user, **read(Applying, request.data or {}))
+        run = runs.apply_run(_runs(request).get(pk=pk).pk, by=request.user, **read(ImportApplying, request.data or {}))
         if run.state == State.CHECKED:
             raise _refused(run)
         return _answer(request, run, 200)
