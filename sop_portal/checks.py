@@ -221,7 +221,14 @@ def folders(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def sealing(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
-    """AUDIT_SEAL_SINK as written; that there is none is told in `advice`."""
+    """AUDIT_ARCHIVE_DIR, and AUDIT_SEAL_SINK as written; that there is none is told in `advice`."""
+    folder = Path(settings.AUDIT_ARCHIVE_DIR)
+    if not folder.is_absolute():
+        yield f"AUDIT_ARCHIVE_DIR is '{folder}'; it must be an absolute path."
+    elif folder.is_relative_to(settings.STATIC_ROOT):
+        yield f"AUDIT_ARCHIVE_DIR lies in {settings.STATIC_ROOT}, which is served to everybody. Move it."
+    elif folder.exists() and stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        yield f"AUDIT_ARCHIVE_DIR {folder} is open to other users of this machine. Run chmod 700 on it."
     sink = settings.AUDIT_SEAL_SINK
     if sink in ("", "syslog"):
         return

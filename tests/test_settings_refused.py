@@ -59,6 +59,7 @@ def production(tmp_path: Path, **changes: Any) -> SimpleNamespace:
         "FILE_UPLOAD_TEMP_DIR": uploads / "tmp",
         "STATIC_ROOT": tmp_path / "static",
         "AUDIT_SEAL_SINK": "syslog",
+        "AUDIT_ARCHIVE_DIR": tmp_path / "archive",
     }
     return SimpleNamespace(**values | changes)
 
@@ -136,6 +137,7 @@ INSECURE = [
     ({"EMAIL_BACKEND": "sop_portal.mail.backends.MailFileBackend"}, "writes files", False),
     ({"EMAIL_USE_TLS": False}, "SMTP_TLS", False),
     ({"UPLOAD_DIR": "relative/uploads"}, "absolute", True),
+    ({"AUDIT_ARCHIVE_DIR": "relative/archive"}, "absolute", True),
     ({"AUDIT_SEAL_SINK": "hashes.log"}, "absolute", True),
     ({"AUDIT_SEAL_SINK": "/nowhere/at/all/hashes.log"}, "cannot be written", True),
 ]  # fmt: skip
@@ -186,6 +188,15 @@ def test_folder_open_to_others(tmp_path: Path) -> None:
 def test_folder_that_is_served(tmp_path: Path) -> None:
     (sentence,) = checks.insecure_settings(production(tmp_path, UPLOAD_DIR=tmp_path / "static" / "up"), ENVIRON)
     assert "served to everybody" in sentence
+
+
+def test_archive_that_is_served_or_open_to_others(tmp_path: Path) -> None:
+    (sentence,) = checks.insecure_settings(production(tmp_path, AUDIT_ARCHIVE_DIR=tmp_path / "static" / "a"), ENVIRON)
+    assert "served to everybody" in sentence
+    settings = production(tmp_path)
+    settings.AUDIT_ARCHIVE_DIR.mkdir(mode=0o755)
+    (sentence,) = checks.insecure_settings(settings, ENVIRON)
+    assert sentence.endswith("Run chmod 700 on it.")
 
 
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
