@@ -167,6 +167,10 @@ class TestRowsOfOthers:
             yield f"/forecast/?{query}"
             yield f"/review/?cycle={cycle}&{query}"
             yield f"/forecast/{cycle}/submit/?{query}"
+            for tab in ("rep", "customer", "product"):
+                yield f"/board/?cycle={cycle}&by={tab}&{query}"
+            yield f"/board/file/csv/?cycle={cycle}&by=product&{query}"
+            yield f"/board/remind/?cycle={cycle}&{query}"
         yield from (
             "/audit/mine/?text=CANARY",
             f"/audit/mine/?actor={world.rep.pk}",

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
 from psycopg import sql
 
 from audit.context import acting
@@ -19,8 +21,9 @@ from forecasts.excel import legacy_runs, legacy_work
 from forecasts.excel.legacy_sheets import parse_book
 from forecasts.models import Line
 from forecasts.reasons import Reason
-from forecasts.services import Adjustment, LineEdit
+from forecasts.services import Adjustment, LineEdit, reminding
 from forecasts.services.prices import leave_prices, take_prices
+from forecasts.services.writing import past_the_guard
 from masterdata.imports import runs
 from masterdata.models import Customer, ImportRun, MatrixEntry, Product
 from masterdata.services import (
@@ -305,6 +308,25 @@ def _auto_open(world):
     return world.admin, cycles.auto_open
 
 
+def _remind(world):
+    return world.manager, lambda: reminding.remind(world.cycle.pk, None, press="a", by=world.manager)
+
+
+def _remind_everybody_due(world):
+    submit(world.lines[0])
+    tomorrow = timezone.now() + dt.timedelta(hours=20)
+    Cycle.objects.untracked().filter(pk=world.cycle.pk).update(closes_at=tomorrow)
+    return world.admin, reminding.remind_everybody_due
+
+
+def _send_digests(world):
+    _submitted(world)
+    with past_the_guard():
+        lines = Line.objects.filter(cycle=world.cycle).untracked()
+        lines.update(submitted_at=F("submitted_at") - dt.timedelta(hours=2))
+    return world.admin, reminding.send_digests
+
+
 def book(first_volume: int = 5):
     """A plan of two customers, one of them new, with a price that changes."""
     plans = [
@@ -560,7 +582,8 @@ USE_CASES = [
     _set_cells, _set_cells_on_behalf, _submit, _recall, _approve, _reject, _return, _adjust,
     _create_cycle, _update_cycle, _delete_cycle, _open_cycle, _close_cycle, _publish_cycle,
     _extend_cycle, _extend_chosen, _ask_for_time, _grant_request, _decline_request, _refresh_cycle, _reopen_cycle,
-    _reopen_chosen, _auto_close, _auto_open,
+    _reopen_chosen, _auto_close, _auto_open, _remind, _remind_everybody_due,
+    _send_digests,
     _apply_import, _apply_changed_import, _check_upload, *FILES, *map(_undone_file, FILES),
     _mail_links, _answer_requests, _tell, _send_again,
     _create_user, _set_roles, _set_active, _set_value, _reset_value, _require_new_password,

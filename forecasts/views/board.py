@@ -21,6 +21,9 @@ from sop_portal.lib import ratelimit
 from sop_portal.lib.paging import pager
 
 PER_PAGE = 100
+# Parameters of the address; those of all tabs are kept when one changes to another.
+KEPT_BY_TABS = ("cycle", "manager", "rep")
+KEPT = (*KEPT_BY_TABS, "by", "state", "find", "sort")
 DOWNLOADS = "20/m"
 
 
@@ -46,7 +49,7 @@ def submission_board(request: HttpRequest) -> HttpResponse:
         "cycle": wanted.cycle,
         "cycles": cycles,
         "rows": page,
-        "pager": pager(page, request.GET, wanted.tab),
+        "pager": pager(page, QueryDict(_address(request.GET)), wanted.tab),
         "tabs": [(tab, _address(request.GET, tab=tab)) for tab in board.TABS],
         "query": _address(request.GET),
         "states": [(state.value, state.label, found.states[state]) for state in board.State if found.states[state]],
@@ -112,13 +115,12 @@ def wanted_of(query: QueryDict, cycles: list[Any]) -> board.Wanted:
 
 def _address(query: QueryDict, tab: str = "") -> str:
     """The parameters of the board without its page; those of another `tab` keep cycle, team and rep."""
-    kept = query.copy()
-    for name in ("page", *(("state", "sort", "find") if tab else ())):
-        kept.pop(name, None)
+    kept = QueryDict(mutable=True)
+    for name in KEPT if not tab else KEPT_BY_TABS:
+        if value := query.get(name, ""):
+            kept[name] = value
     if tab:
         kept["by"] = tab
-    for name in [name for name, value in kept.items() if not value]:
-        del kept[name]
     return str(kept.urlencode())
 
 
