@@ -1,7 +1,11 @@
 """The admin's pages in Chromium: what Django leaves unnamed or empty has a name there."""
 
 import pytest
+from django_celery_beat.models import PeriodicTask
 
+from audit.context import acting
+from sop_portal.jobs import recording
+from sop_portal.lib.jobs import SCHEDULES
 from tests import factories
 from tests.browser.conftest import axe
 
@@ -17,6 +21,8 @@ def page(portal):
 
 def test_axe_finds_nothing_on_forms_and_lists(page):
     customer = factories.make_customer()
+    with acting("system", source="job"):
+        run = recording.run(SCHEDULES["clear_sessions"], recording.Asked(), lambda: 3)
     page.goto("/admin/masterdata/customer/")
     assert page.get_by_role("link", name="not filled in").count() == 2  # its region and its territory
     addresses = (
@@ -24,6 +30,13 @@ def test_axe_finds_nothing_on_forms_and_lists(page):
         f"/admin/masterdata/customer/{customer.pk}/change/",
         "/admin/masterdata/delegation/add/",
         "/admin/conf/setting/",
+        "/admin/conf/setting/add/",
+        "/admin/conf/setting/holidays/",
+        "/admin/conf/setting/allowed_file_extensions/",
+        "/admin/django_celery_beat/periodictask/",
+        f"/admin/django_celery_beat/periodictask/{PeriodicTask.objects.get(name='clear_sessions').pk}/change/",
+        "/admin/jobs/jobrun/",
+        f"/admin/jobs/jobrun/{run.pk}/change/",
         USER,
     )
     for address in addresses:
