@@ -122,7 +122,8 @@ def tell(run: JobRun, before: str | None) -> None:
             label=run.job,
             changes=changes,
             severity="ERROR" if run.state in JobRun.BAD else "INFO",
-            on_behalf_of=run.person_id,
+            # Whoever asks for a run acts for nobody but themselves; the system then runs it for them.
+            on_behalf_of=None if run.state == State.QUEUED else run.person_id,
         )
     )
 

@@ -110,6 +110,7 @@ class TestRunNow:
         assert messages == [(SCHEDULES["clear_sessions"].task, {"job_run": run.pk})]
         entry = Entry.objects.get(entity_type="job_run")
         assert (entry.actor_label, entry.source, entry.action) == ("The Boss", "admin", "system_scheduled_job_run")
+        assert entry.on_behalf_of is None
 
     def test_is_a_post_for_a_job_that_exists(self, page: Client) -> None:
         assert page.get(f"{JOBS}clear_sessions/run/")["Location"] == JOBS
