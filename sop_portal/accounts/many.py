@@ -58,12 +58,18 @@ def _create(users: Sequence[User], managers: Iterable[User | None]) -> None:
 def _change(users: Sequence[User]) -> set[int]:
     """Write what differs from what is stored; the keys of those whose activity changed."""
     stored = User.objects.in_bulk([user.pk for user in users])
-    columns = [User._meta.get_field(name).attname for name in FIELDS]  # type: ignore[union-attr]
-    changed = [
-        user for user in users if any(getattr(user, column) != getattr(stored[user.pk], column) for column in columns)
-    ]
+    columns = {name: User._meta.get_field(name).attname for name in FIELDS}  # type: ignore[union-attr]
+    differs: dict[str, None] = {}
+    changed = []
+    for user in users:
+        before = stored[user.pk]
+        names = [name for name, column in columns.items() if getattr(user, column) != getattr(before, column)]
+        differs |= dict.fromkeys(names)
+        if names:
+            changed.append(user)
     if changed:
-        User.objects.bulk_update(changed, FIELDS, batch_size=BATCH)
+        # A statement has a term for each user and field, so fields that differ in nobody are left out.
+        User.objects.bulk_update(changed, list(differs), batch_size=BATCH)
     return {user.pk for user in changed if user.is_active != stored[user.pk].is_active}
 
 
