@@ -1,6 +1,6 @@
 """Addresses of the operations about lines."""
 
-from forecasts.api import acts, bulk, cycles, lines
+from forecasts.api import acts, bulk, cycles, lines, workbooks
 from sop_portal.lib.api.routes import route
 
 urlpatterns = [
@@ -8,6 +8,8 @@ urlpatterns = [
     *route("cycles/<int:pk>/statistics", cycles.CycleStatistics, "cycle-statistics"),
     *route("cycles/<int:pk>/consolidated", cycles.CycleConsolidated, "cycle-consolidated"),
     *route("cycles/<int:pk>/remind", cycles.CycleRemind, "cycle-remind"),
+    # Before the address of the other kinds of files, which would take it for one of them.
+    *route("excel/import/legacy-workbook", workbooks.OldWorkbookImport, "excel-import-legacy-workbook"),
     *route("forecasts", lines.LineList, "forecasts"),
     *route("forecasts/bulk", bulk.BulkWrite, "forecasts-bulk"),
     *route("forecasts/bulk-submit", bulk.BulkSubmit, "forecasts-bulk-submit"),

@@ -23,6 +23,7 @@ from masterdata.imports.engine import Busy
 from masterdata.imports.files import ENDING, MEGABYTE, forget_file, keep_file, label_of, largest, require_ending
 from masterdata.imports.keeping import move, queue, require_file, require_importer, standing
 from masterdata.imports.progress import Watch
+from masterdata.imports.runs import THEN_APPLY, apply_if_asked
 from masterdata.models import ImportRun
 from masterdata.services import sales_reps
 from sop_portal.accounts.models import User
@@ -45,10 +46,16 @@ def check_upload(
 
 
 def check_uploads(
-    files: Sequence[tuple[str, Iterable[bytes]]], *, rep: User | None, by: Any, into_open: bool = False
+    files: Sequence[tuple[str, Iterable[bytes]]],
+    *,
+    rep: User | None,
+    by: Any,
+    into_open: bool = False,
+    then_apply: bool = False,
 ) -> ImportRun:
     """Keep uploads, workbooks or zips of them, and try them out: what they hold, what would change, nothing written.
 
+    then_apply: write them once they are tried out, if all of them can be read; nobody looks at them in between.
     A run none of whose files can be read is recorded as refused, with the sentences. Raises TooLarge, and Refused for a
     name that ends otherwise than uploads may.
     """
@@ -64,7 +71,12 @@ def check_uploads(
         file_sha256=digest,
         stored_as=name,
         uploaded_by=by,
-        options={"rep": rep.pk if rep else None, "into_open": into_open, "several": len(files) > 1},
+        options={
+            "rep": rep.pk if rep else None,
+            "into_open": into_open,
+            "several": len(files) > 1,
+            **({THEN_APPLY: True} if then_apply else {}),
+        },
     )
     try:
         _check_now_or_later(run)
@@ -72,7 +84,7 @@ def check_uploads(
         # Nobody would ever find the file again.
         forget_file(name)
         raise
-    return run
+    return apply_if_asked(run)
 
 
 @transaction.atomic
@@ -86,6 +98,8 @@ def choose_names(run_id: int, choices: Choices, *, by: Any) -> ImportRun:
         raise Conflict("This import is not waiting to be applied, so its names can no longer be changed.")
     require_file(run)
     run.options["choices"] = choices.as_json()
+    # Whoever decides something wants to see what comes of it.
+    run.options.pop(THEN_APPLY, None)
     _check_now_or_later(run)
     return run
 
@@ -100,6 +114,7 @@ def recheck_run(run_id: int, *, by: Any) -> ImportRun:
     move(run, State.QUEUED)
     require_file(run)
     run.options.pop("choices", None)
+    run.options.pop(THEN_APPLY, None)
     run.reason = ""
     _check_now_or_later(run)
     return run

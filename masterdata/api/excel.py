@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from masterdata.exports import wanted
 from masterdata.filters import CustomerFilter, PairFilter, ProductFilter, SalesFilter
 from masterdata.imports import runs, worker
+from masterdata.imports.doing import ELSEWHERE
 from masterdata.imports.keeping import require_importer
 from masterdata.imports.kinds import IMPORT, KINDS, Kind
 from masterdata.imports.templates import write_template
@@ -36,6 +37,9 @@ TAG = "Excel"
 State = ImportRun.State
 # Refused rows that an answer names; all of them stand in the list of errors of the page.
 NAMED = 1_000
+DRY_RUN = OpenApiParameter(
+    "dry_run", str, enum=["0", "1"], default="0", description="1: only check it; apply it afterwards."
+)
 KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(KINDS), description="What the file holds.")
 # The filters of an export are those of the page's list.
 _FILTERS: Mapping[str, Any] = {
@@ -165,12 +169,22 @@ def _whole(run: ImportRun) -> dict[str, Any]:
     }
 
 
-def _answer(request: Request, run: ImportRun, status: int) -> Response:
+def answer(request: Request, run: ImportRun, status: int) -> Response:
     """The run; 202 while the worker is at it. Raises Refused when nothing could be done with the file."""
     if run.state in (State.REFUSED, State.FAILED):
         raise Refused(run.reason, run=run.pk)
     address = request.build_absolute_uri(f"/api/v1/excel/imports/{run.pk}")
     return Response(_whole(run), status=202 if run.is_busy else status, headers={"Location": address})
+
+
+def is_dry_run(request: Request) -> bool:
+    """Whether a file is only to be checked; counts the upload. Raises Invalid, TooMany."""
+    query = request.query_params
+    refuse_unknown(query, ("dry_run",))
+    if query.get("dry_run", "0") not in ("0", "1"):
+        raise Invalid([Fault("?dry_run", "invalid", "dry_run is 0 or 1.")])
+    limit_uploads(request._request)
+    return query.get("dry_run") == "1"
 
 
 class Import(ApiView):
@@ -181,8 +195,7 @@ class Import(ApiView):
 
     @extend_schema(
         operation_id="excel_import", tags=[TAG], request={"multipart/form-data": Upload},
-        parameters=[KIND, OpenApiParameter("dry_run", str, enum=["0", "1"], default="0",
-                                           description="1: only check it; apply it afterwards.")],
+        parameters=[KIND, DRY_RUN],
         responses={201: DONE, 202: LATER},
     )  # fmt: skip
     def post(self, request: Request, kind: str) -> Response:
@@ -191,27 +204,24 @@ class Import(ApiView):
         With refused rows nothing is written; the answer is 422 with the address of each refused cell, and `run` is the
         import that was kept. The same file twice changes nothing, so there is no need of an Idempotency-Key.
         """
-        declared, query = _kind(kind), request.query_params
+        declared = _kind(kind)
         require_importer(request.user, declared)
-        refuse_unknown(query, ("dry_run",))
-        if query.get("dry_run", "0") not in ("0", "1"):
-            raise Invalid([Fault("?dry_run", "invalid", "dry_run is 0 or 1.")])
-        limit_uploads(request._request)
+        tries = is_dry_run(request)
         given = read(Upload, request.data)
         file = given.pop("file")
         if "valid_from" in given:
             given["valid_from"] = given["valid_from"].isoformat()
-        tries = query.get("dry_run") == "1"
         run = runs.check_upload(
             file.name, file.chunks(), kind=declared.key, by=request.user,
             options={name: value for name, value in given.items() if value}, then_apply=not tries,
         )  # fmt: skip
         if run.state == State.CHECKED and not tries:
-            raise _refused(run)
-        return _answer(request, run, 201)
+            raise refused(run)
+        return answer(request, run, 201)
 
 
-def _refused(run: ImportRun) -> Refused:
+def refused(run: ImportRun) -> Refused:
+    """Why a checked run was not applied, with the address of each refused cell."""
     problems = run.problems.values_list("place", "sentence")[:NAMED]
     detail = run.reason or f"{run.rows_refused:,} of {run.rows_read:,} rows are refused, so nothing was imported."
     sentences: dict[Any, str] = {}
@@ -267,7 +277,10 @@ class RunDetail(ApiView):
 class ImportApplying(Shape):
     """Which rows are applied."""
 
-    only_good = serializers.BooleanField(default=False, help_text="Leave the refused rows out, and write the others.")
+    only_good = serializers.BooleanField(
+        default=False,
+        help_text="Leave out the refused rows, of old planning workbooks the unreadable files, and write the others.",
+    )
 
 
 class RunApply(ApiView):
@@ -279,10 +292,14 @@ class RunApply(ApiView):
     @repeatable
     def post(self, request: Request, pk: int) -> Response:
         """Write a checked file, all of it or, with only_good, its good rows. Doing it again changes nothing."""
-        run = runs.apply_run(_runs(request).get(pk=pk).pk, by=request.user, **read(ImportApplying, request.data or {}))
+        run, given = _runs(request).get(pk=pk), read(ImportApplying, request.data or {})
+        if run.kind in ELSEWHERE:
+            run = ELSEWHERE[run.kind].start(run.pk, by=request.user, leave_out_unread=given["only_good"])
+        else:
+            run = runs.apply_run(run.pk, by=request.user, only_good=given["only_good"])
         if run.state == State.CHECKED:
-            raise _refused(run)
-        return _answer(request, run, 200)
+            raise refused(run)
+        return answer(request, run, 200)
 
 
 class RunUndo(ApiView):
@@ -292,7 +309,7 @@ class RunUndo(ApiView):
     @repeatable
     def post(self, request: Request, pk: int) -> Response:
         """Take an applied import back while nothing newer touched its rows. Doing it again changes nothing."""
-        return _answer(request, runs.undo_run(_runs(request).get(pk=pk).pk, by=request.user), 200)
+        return answer(request, runs.undo_run(_runs(request).get(pk=pk).pk, by=request.user), 200)
 
 
 class Template(ApiView):

@@ -17,11 +17,13 @@ from sop_portal.lib.errors import DomainError
 class Elsewhere(NamedTuple):
     """How the files of a kind are worked on whose rows belong to an app that stands further right.
 
-    Both take the run, the watch and the patience of `check` and `apply` below; `apply` saves the run.
+    The first two take the run, the watch and the patience of `check` and `apply` below; `apply` saves the run. `start`
+    is what `runs.apply_run` is to other kinds: by the id of a checked run and who acts.
     """
 
     check: Callable[[ImportRun, Watch, float | None], None]
     apply: Callable[[ImportRun, Watch, float | None], None]
+    start: Callable[..., ImportRun]
 
 
 # By kind; such an app adds itself when it is ready.

@@ -33,7 +33,7 @@ from masterdata.imports.progress import Watch, worked_on
 from masterdata.imports.staging import Long
 from masterdata.imports.values import Unreadable, day
 from masterdata.models import ImportProgress, ImportRun
-from sop_portal.lib.errors import Conflict, Refused
+from sop_portal.lib.errors import Conflict, DomainError, Refused
 
 # Files below this many rows are answered at once; one of more bytes is not even opened while somebody waits.
 AT_ONCE = 2_000
@@ -95,10 +95,20 @@ def check_upload(
 
 
 def apply_if_asked(run: ImportRun) -> ImportRun:
-    """Apply a run that was just checked, if whoever uploaded it asked for that and no row is refused."""
-    if run.state == State.CHECKED and run.options.get(THEN_APPLY) and run.rows_read and not run.rows_refused:
-        return apply_run(run.pk, by=run.uploaded_by)
-    return run
+    """Apply a run that was just checked, if whoever uploaded it asked for that and no row is refused.
+
+    A run that cannot be applied stays checked, with the reason.
+    """
+    if run.state != State.CHECKED or not run.options.get(THEN_APPLY):
+        return run
+    try:
+        if run.kind in doing.ELSEWHERE:
+            return doing.ELSEWHERE[run.kind].start(run.pk, by=run.uploaded_by)
+        return apply_run(run.pk, by=run.uploaded_by) if run.rows_read and not run.rows_refused else run
+    except DomainError as refusal:
+        run.reason = refusal.detail
+        run.save(update_fields=["reason"])
+        return run
 
 
 @transaction.atomic

@@ -40,7 +40,7 @@ def work(run_id: int) -> str:
             _work(run, watch)
     # Once nobody works on it any more: the next step may be another task.
     with acting(by or "system", source="excel"):
-        return str(_applied_if_asked(run).state)
+        return str(runs.apply_if_asked(run).state)
 
 
 def sweep() -> int:
@@ -104,16 +104,6 @@ def _smaller(run: ImportRun) -> str:
     if run.kind == ImportRun.Kind.LEGACY:
         return "Upload fewer workbooks at a time."
     return "Split the file, and send it as CSV."
-
-
-def _applied_if_asked(run: ImportRun) -> ImportRun:
-    """Go on with a checked run that is to be applied; why not, when the person may not any more."""
-    try:
-        return runs.apply_if_asked(run)
-    except DomainError as refusal:
-        run.reason = refusal.detail
-        run.save(update_fields=["reason"])
-        return run
 
 
 def _give_up(run: ImportRun, reason: str, state: State = State.FAILED) -> None:

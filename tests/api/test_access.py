@@ -85,6 +85,7 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "budget": {"GET": SIGNED_IN},
     "budget-bulk": {"POST": ADDS},
     "excel-import": {"POST": MISSING},
+    "excel-import-legacy-workbook": {"POST": (401, 403, 403, 403, 415)},
     "excel-imports": {"GET": (401, 403, 403, 403, 200)},
     "excel-run": {"GET": (401, 403, 403, 403, 404)},
     "excel-apply": {"POST": (401, 403, 403, 403, 404)},
