@@ -9,7 +9,15 @@ from masterdata.admin.readonly import ReadOnly
 class ParticipantInline(ReadOnly, admin.TabularInline):
     reader = "cycles.move_cycle"
     model = Participant
-    fields = ("rep", "lines_expected", "deadline_extension", "first_seen_at", "last_seen_at", "counts_at_close")
+    fields = (
+        "rep",
+        "lines_expected",
+        "deadline_extension",
+        "extension_reason",
+        "first_seen_at",
+        "last_seen_at",
+        "counts_at_close",
+    )
 
 
 @admin.register(Cycle)

@@ -35,6 +35,11 @@ _MISSED_WORDS = {
 }
 
 
+def missed_words(cycle: Cycle) -> str:
+    """What stands in for missed lines in the plan of `cycle`."""
+    return _MISSED_WORDS.get(missed_policy(cycle), "")
+
+
 def quantity_word(letter: str) -> str:
     """Where a quantity came from, in words."""
     return _QUANTITY_WORDS[letter]
@@ -200,8 +205,8 @@ def _versions(line: Line, snapshots: Sequence[Snapshot]) -> list[Version]:
 
 def _note(line: Line) -> str:
     """What the plan makes of a line that nobody handed in."""
-    if line.status == Line.Status.MISSED and line.cycle.status != Cycle.Status.OPEN:
-        return _MISSED_WORDS.get(missed_policy(line.cycle), "")
+    if line.status == Line.Status.MISSED:
+        return missed_words(line.cycle)
     if not line.live:
         return "This pair has no forecast; it counts as zero until somebody types a quantity."
     return ""

@@ -17,6 +17,7 @@ from cycles.seen import mark_seen
 from forecasts import customers, grid_form, grid_html, grid_json, grid_totals
 from forecasts import grid as grids
 from forecasts.forms import CellForm, GridQuery, posted
+from forecasts.history import missed_words
 from forecasts.models import Line
 from forecasts.services import set_cells
 from masterdata.models import Customer
@@ -86,6 +87,8 @@ def _context(request: HttpRequest, found: grids.Grid, query: GridQuery) -> dict[
         "grid_url": query.with_(form=False, page=1),
         "dormant_url": query.with_(dormant=True, find=""),
         "pager": _pager(found, query),
+        "missed": sum(row.line.status == Line.Status.MISSED for row in found.rows),
+        "missed_words": missed_words(found.cycle),
         "more_time": outlook.more_time(found.cycle, request.user),
         "sent_back": [row for row in found.rows if row.sent_back],
         "can_submit": found.can_edit or bool(found.recallable),

@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from audit.context import acting
 from cycles import services as cycles
-from forecasts import ahead, customers, progress, queue, submission, versus
+from cycles.models import Cycle
+from forecasts import ahead, board, compare, customers, progress, queue, submission, versus
 from forecasts.excel import plan_reader
 from forecasts.grid import load
 from forecasts.models import Line, Snapshot
@@ -82,6 +83,14 @@ def test_figures_of_the_cycle_itself(world, policy, published):
     overview = customers.overview(world.rep, world.cycle, QueryDict())
     assert overview["whole"]["money"] == (handed_in + missed) * PRICE and overview["whole"]["missed"] == 1
     assert overview["shares"][0].parts[0].quantity == handed_in + missed
+    # Submission board, by rep and by product
+    for tab in board.TABS:
+        shown = board.read(world.manager, board.Wanted(world.cycle, tab))
+        assert shown.plan.money == (handed_in + missed) * PRICE
+    # Two cycles compared, over the fifteen months that both plan
+    before = Cycle.objects.get(first_period=dt.date(2027, 1, 1))
+    compared = compare.read(world.rep, compare.Wanted(world.cycle, before, compare.CUSTOMER))
+    assert compared.total.now.money == 15 * (HANDED_IN + PLANNED[policy]) * PRICE
     # Pages of customers and products
     plan = ahead.newest_plan(world.rep, world.customer, None)
     assert [month.quantity for month in plan.months[:12]] == [HANDED_IN + PLANNED[policy]] * 12
@@ -138,3 +147,9 @@ def test_pages_flag_what_stands_in_for_a_missed_line(world, policy):
         "zero": "The plan counts it as zero.",
     }
     assert words[policy] in client.get(reverse("forecasts:line", args=[world.lines[1].pk])).content.decode()
+    grid = client.get(reverse("forecasts:grid", args=[world.cycle.pk, world.customer.pk])).content.decode()
+    assert f"One line on this page was missed: shown is what it holds. {words[policy]}" in grid
+    with acting(world.admin, source="web"):
+        cycles.reopen_cycle(world.cycle.pk, until=FAR, reason="Late.", by=world.admin, rep_ids=[world.other_rep.pk])
+    client.force_login(world.rep)
+    assert "with 1 missed line as the plan has it" in client.get(reverse("home")).content.decode()
