@@ -1,15 +1,21 @@
 """The data pages in Chromium: with and without JavaScript, by keyboard, narrow and wide, light and dark."""
 
+import datetime as dt
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from playwright.sync_api import expect
 
+from audit.context import acting
+from forecasts.models import Line
+from masterdata.models import Budget
 from sop_portal.lib import periods
 from tests.browser.conftest import axe
-from tests.factories import make_actual, make_customer, make_entry, make_product, make_user
+from tests.factories import answer, make_actual, make_customer, make_entry, make_product, make_user, open_cycle
+from tests.world import close, make_world, submitted
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PATIENCE = 10_000
@@ -26,6 +32,11 @@ def company(portal):
     months = [periods.shift(timezone.localdate().replace(day=1), -back) for back in range(1, 26)]
     for number, month in enumerate(months):
         make_actual(entry, month, 100 - number)
+    with acting("system", source="command"):
+        for one in (product, None):
+            Budget.objects.create(
+                version="2027", customer=customer, product=one, period=months[0], quantity=10, amount=1000
+            )
     return SimpleNamespace(rep=rep, admin=make_user("admin"), customer=customer, product=product, last=months[0])
 
 
@@ -37,7 +48,7 @@ def addresses(company):
         f"{sales}?by=products", f"{sales}?by=rows", reverse("masterdata:customer", args=[customer]),
         reverse("masterdata:customer_products", args=[customer]), reverse("masterdata:customer_history", args=[customer]),
         reverse("masterdata:pair", args=[customer, product]), reverse("masterdata:product", args=[product]),
-        reverse("masterdata:product_customers", args=[product]), f"{reverse('search')}?q=e",
+        reverse("masterdata:product_customers", args=[product]), reverse("masterdata:budget_list"), f"{reverse('search')}?q=e",
     ]  # fmt: skip
 
 
@@ -48,6 +59,25 @@ def test_every_page_is_accessible_and_fits_its_window(portal, company, scheme, w
         page.goto(address)
         assert axe(page) == [], address
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 360)])
+def test_the_comparison_of_two_cycles_is_accessible_and_looks_closer(portal, scheme, width):
+    world = make_world(lines=2)
+    submitted(world.lines)
+    close(world)
+    february = open_cycle(by=world.admin, first_period=dt.date(2027, 2, 1))
+    answer(Line.objects.filter(cycle=february, customer=world.customer).select_related("cycle", "owner").first(), 130)
+    page = portal.page(world.admin, scheme=scheme, width=width)
+    page.goto(f"{reverse('forecasts:compare')}?by=customer")
+    assert f"{february} plans 15 % more sales" in page.locator("h1").inner_text()
+    assert axe(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.get_by_role("link", name=world.customer.label).click()
+    expect(page.locator("main table").first.locator("tbody tr")).to_have_count(2)
+    assert axe(page) == []
+    page.get_by_role("link", name="×").click()
+    expect(page.get_by_role("link", name=world.customer.label)).to_have_count(0)
 
 
 def test_a_plot_is_read_by_keyboard(portal, company):
