@@ -1,6 +1,7 @@
 """A real PostgreSQL database per worker, made and migrated by the owner role, used by the app role."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,7 +77,22 @@ def django_db_setup(
     with django_db_blocker.unblock():
         connections.close_all()
     with owner_connection(home) as server:
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        drop(server, name)
+
+
+def drop(server: psycopg.Connection[Any], name: str) -> None:
+    """Drop a database and whatever is connected to it.
+
+    The owner may not end a worker of autovacuum, which is the superuser's; that ends by itself within a moment.
+    """
+    for left in range(60, -1, -1):
+        try:
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            return
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+            if not left:
+                raise
+            time.sleep(0.5)
 
 
 def wipe() -> None:
