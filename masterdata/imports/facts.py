@@ -37,7 +37,7 @@ class Facts:
         return Target(self.model, self.keys, self.values)
 
     def type_of(self, name: str) -> str:
-        """The type of a value in the database, with its places: the cast rounds half away from zero."""
+        """The type of a value in the database, with its places."""
         field: Any = self.model._meta.get_field(name)
         return f"numeric({field.max_digits}, {field.decimal_places})"
 

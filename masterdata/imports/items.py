@@ -11,7 +11,7 @@ from masterdata.imports.engine import LOADERS, take_turn
 from masterdata.imports.job import Job
 from masterdata.imports.keeping import require_importer
 from masterdata.imports.kinds import Kind
-from masterdata.imports.layout import Found
+from masterdata.imports.layout import JSON, Found
 from masterdata.imports.outcome import PROBLEMS_KEPT, Outcome
 from masterdata.imports.progress import Watch
 from masterdata.imports.runs import PATIENCE, clean_options
@@ -19,7 +19,6 @@ from masterdata.imports.staging import staged
 from sop_portal.lib.errors import Refused
 from sop_portal.lib.workbook.copytext import BLANK
 
-JSON = "json"
 # Lines of one block for COPY.
 BLOCK = 5_000
 

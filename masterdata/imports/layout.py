@@ -10,7 +10,8 @@ from sop_portal.lib.tables import Layout, Preview
 from sop_portal.lib.workbook import cell_name
 
 LEFT_OUT = ""
-CSV = "csv"
+# The forms of a table that is no workbook: a file of separated texts, the items of a body.
+CSV, JSON = "csv", "json"
 
 
 class HeadingsRefused(Refused):

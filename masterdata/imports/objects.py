@@ -15,7 +15,7 @@ from django.db import connection, models
 from masterdata.imports.kinds import Column
 from masterdata.imports.merge import Target
 from masterdata.imports.staging import Staging, missing, rows_of, run_sql
-from masterdata.imports.values import Unreadable, read
+from masterdata.imports.values import Unreadable
 
 PYTHON: Mapping[str, Callable[[str], Any]] = {
     "quantity": Decimal,
@@ -72,7 +72,7 @@ def _read_cell(row: Row, column: Column, staging: Staging, known: dict[tuple[str
     key = (column.name, text)
     if key not in known:
         try:
-            value = read(column, text, staging.mark)
+            value = staging.read(column, text)
             known[key] = PYTHON.get(column.type, str)(value.text)
         except Unreadable as refusal:
             known[key] = refusal

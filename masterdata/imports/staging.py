@@ -7,21 +7,24 @@ cells and rows that are refused.
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from django.db import connection
 
 from masterdata.imports.kinds import NUMBERS, Column, Kind
-from masterdata.imports.layout import CSV, Found
+from masterdata.imports.layout import CSV, JSON, Found
 from masterdata.imports.outcome import Problem
 from masterdata.imports.progress import Watch
-from masterdata.imports.values import Unreadable, plain_digits, plain_pattern, read
+from masterdata.imports.values import Cell, Unreadable, may_be_too_long, plain_pattern, read
 from sop_portal.lib.errors import TooLarge
 from sop_portal.lib.numbers import DecimalMark
 from sop_portal.lib.tables import FIELDS, MARK, fault
 
 TABLES = ("import_text", "import_map", "import_bad", "import_parsed", "import_rows", "import_more")
 _FETCH = "FETCH 5000 FROM odd"
+# Forms whose numbers are the texts that somebody wrote; those of workbooks are binary fractions.
+WRITTEN = (CSV, JSON)
 # Columns of few distinct texts, each of which is read once; the others are looked at only where they are odd.
 MAPPED = ("period", "date", "yes_no", "choice")
 
@@ -129,6 +132,10 @@ class Staging:
             else:
                 self._settle(column, condition)
 
+    def read(self, column: Column, text: str) -> Cell:
+        """The value that a text of this file writes in a column. Raises Unreadable."""
+        return read(column, text, self.mark, computed=self.form not in WRITTEN)
+
     def map(self, name: str, rows: Iterable[tuple[str, str | None, str | None, bool]]) -> None:
         """Say what texts of a column mean: (text, value, sentence that refuses it, whether it was ambiguous)."""
         self.mapped.add(name)
@@ -198,13 +205,15 @@ class Staging:
         columns = [column for column in columns if column.type != "whole" and column.signed == columns[0].signed]
         if len(columns) < 2:
             return {}
-        strictest = min(columns, key=lambda column: column.limit or 0)
+        strictest = replace(
+            min(columns, key=lambda column: column.limit or 0), places=min(column.places or 0 for column in columns)
+        )
         names = [f'"{column.name}"' for column in columns]
         cells = f"concat_ws(' ', {', '.join(names)})"
         # Digits are counted only where there may be too many.
         one, loose = self._plain(strictest), self._plain(strictest, counted=False)
-        longest = f"greatest({', '.join(f'octet_length({name})' for name in names)})"
-        look = f"({cells} !~ '^({loose}( |$))*$' OR {longest} > {plain_digits(strictest)} AND {cells} !~ '^({one}( |$))*$')"
+        too_long = may_be_too_long(strictest, names)
+        look = f"({cells} !~ '^({loose}( |$))*$' OR {too_long} AND {cells} !~ '^({one}( |$))*$')"
         return {self._odd(column): look for column in columns}
 
     def _asked(self, column: Column, is_reference: bool) -> Iterator[tuple[str, str]]:
@@ -246,7 +255,7 @@ class Staging:
 
     def _read(self, column: Column, text: str) -> tuple[str, str | None, str | None, bool]:
         try:
-            cell = read(column, text, self.mark)
+            cell = self.read(column, text)
         except Unreadable as refusal:
             return text, None, str(refusal), False
         return text, cell.text, None, cell.ambiguous

@@ -6,8 +6,9 @@ text once.
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
@@ -31,7 +32,12 @@ MONTHS = {
 }  # fmt: skip
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 LONGEST = 60
+# From so many significant digits on, a number of a workbook was worked out: nobody types them, and of the binary
+# fractions that a division leaves one in a hundred thousand is written with fewer.
+COMPUTED = 12
 _LARGEST = Decimal(10) ** LONGEST
+# The usual 28 digits are fewer than a text may have that is refused with a sentence.
+EXACT = Context(prec=2 * LONGEST)
 
 _ISO = re.compile(r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?")
 _YEAR_FIRST = re.compile(r"(\d{4})[./ ](\d{1,2})(?:[./ ](\d{1,2}))?")
@@ -61,29 +67,46 @@ def plain_digits(column: Column) -> int:
     return max(1, (column.limit or _LARGEST).adjusted() - 1)
 
 
+def may_be_too_long(column: Column, texts: Sequence[str]) -> str:
+    """The SQL that some of these texts, in no shape but a plain number's, may have more digits or decimals than fit."""
+    longest = f"greatest({', '.join(f'octet_length({text})' for text in texts)})"
+    decimals = [f"{text} LIKE '%.{'_' * ((column.places or 0) + 1)}%'" for text in texts]
+    return f"({' OR '.join([f'{longest} > {plain_digits(column)}', *decimals])})"
+
+
 def plain_pattern(column: Column, *, own_points: bool, counted: bool = True) -> str:
     """A pattern of PostgreSQL for the numbers that mean the same to everybody.
 
     own_points: a point is the decimal mark in this file, so "1.234" is plain too; else it may stand for thousands.
-    counted: no more digits than `plain_digits` are taken, which costs the database more than all the rest.
+    counted: no more digits than `plain_digits` are taken, nor decimals than the column keeps, zeros at the end apart.
+    Counting costs the database more than all the rest, so it is for texts that `may_be_too_long` only.
     """
     sign = "-?" if column.signed else ""
     digits = plain_digits(column)
     some, many = (f"{{1,{digits}}}", f"{{4,{digits}}}") if counted else ("+", "{4,}")
     if column.type == "whole":
         return f"{sign}[0-9]{some}"
+    kept = column.places or 0
+    decimals = f"[0-9]{{1,{kept}}}0*" if counted else "[0-9]+"
     if own_points:
-        return rf"{sign}[0-9]{some}(?:\.[0-9]+)?"
-    not_threes = rf"[0-9]{some}\.(?:[0-9]{{1,2}}|[0-9]{{4,}})"
-    return rf"{sign}(?:[0-9]{some}|[0-9]{many}\.[0-9]+|0\.[0-9]+|{not_threes})"
+        return rf"{sign}[0-9]{some}(?:\.{decimals})?"
+    # Three digits behind a point may be thousands.
+    four = "[0-9]{4,}"
+    if counted:
+        four = f"[0-9]{{4,{kept}}}0*" if kept >= 4 else f"[0-9]{{{kept}}}0{{{4 - kept},}}"
+    not_threes = rf"[0-9]{some}\.(?:[0-9]{{1,{min(2, kept)}}}|{four})"
+    return rf"{sign}(?:[0-9]{some}|[0-9]{many}\.{decimals}|0\.{decimals}|{not_threes})"
 
 
-def read(column: Column, text: str, mark: DecimalMark = ".") -> Cell:
-    """The value that `text`, which is not blank, writes in `column`. Raises Unreadable."""
+def read(column: Column, text: str, mark: DecimalMark = ".", *, computed: bool = False) -> Cell:
+    """The value that `text`, which is not blank, writes in `column`. Raises Unreadable.
+
+    computed: the text may be a binary fraction that a workbook worked out, with more decimals than anybody typed.
+    """
     if text.startswith(MARK):
         raise Unreadable(f"The cell {fault(text)}.")
     if column.type in NUMBERS:
-        return _number(column, text, mark)
+        return _number(column, text, mark, computed=computed)
     if column.type == "period":
         return Cell(period(text).isoformat())
     if column.type == "date":
@@ -95,7 +118,7 @@ def read(column: Column, text: str, mark: DecimalMark = ".") -> Cell:
     return Cell(_text(column, text))
 
 
-def _number(column: Column, text: str, mark: DecimalMark) -> Cell:
+def _number(column: Column, text: str, mark: DecimalMark, *, computed: bool) -> Cell:
     what = WORDS[column.type]
     negative, bare = _without_sign(text)
     try:
@@ -105,13 +128,16 @@ def _number(column: Column, text: str, mark: DecimalMark) -> Cell:
     if number is None or number.value is None:
         raise Unreadable(f"'{_shown(text)}' is not {what}; write a plain number such as {_example(column)}.")
     step = Decimal(1).scaleb(-(column.places or 0))
-    value = number.value.quantize(step, ROUND_HALF_UP)
+    value = number.value.quantize(step, ROUND_HALF_UP, EXACT)
     if column.type == "whole" and value != number.value:
         raise Unreadable(f"'{_shown(text)}' is not {what}; write it without decimals.")
     if column.limit is not None and value >= column.limit:
         raise Unreadable(f"'{_shown(text)}' is too large; {what} must be below {column.limit.normalize():,f}.")
-    if negative and value and not column.signed:
+    if negative and number.value and not column.signed:
         raise Unreadable(f"'{_shown(text)}' is below 0; {what} must be 0 or more.")
+    if value != number.value and not (computed and value and len(number.value.as_tuple().digits) >= COMPUTED):
+        found, kept = len(f"{number.value:f}".partition(".")[2].rstrip("0")), column.places or 0
+        raise Unreadable(f"'{_shown(text)}' has {found} decimals; {what} has at most {kept}. Round it to {kept}.")
     return Cell(f"{'-' if negative and value else ''}{value:f}", number.ambiguous)
 
 

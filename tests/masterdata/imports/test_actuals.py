@@ -247,10 +247,30 @@ def test_credits_are_negative_however_they_are_written(admin, pair):
     assert values()["C1", "110001", DEC] == (Decimal(-5), Decimal("-50.25"), Decimal(-25))
 
 
-def test_six_decimals_are_kept_and_more_are_rounded(admin, pair, tmp_path):
+def test_decimals_that_a_workbook_worked_out_are_rounded(admin, pair, tmp_path):
     rows = [("C1", "110001", DEC, 15638.333333333334, 0.1 + 0.2, None)]
     imported("actuals", xlsx_bytes(ACTUALS, rows, tmp_path), admin)
     assert values()["C1", "110001", DEC][:2] == (Decimal("15638.333333"), Decimal("0.3"))
+
+
+def test_decimals_beyond_those_of_a_field_are_refused_at_their_cells(admin, pair, tmp_path):
+    """Rounding them without a word once made a quantity of 0.0000001 nothing at all."""
+    said = [
+        "D2: '0.0000001' has 7 decimals; a quantity has at most 6. Round it to 6.",
+        "E2: '52.12345' has 5 decimals; an amount has at most 4. Round it to 4.",
+    ]
+    row = ("C1", "110001", "2026-12")
+    for content, name in (
+        (csv_bytes(ACTUALS, [(*row, "0.0000001", "52.12345", "5.0000000")]), "file.csv"),
+        (xlsx_bytes(ACTUALS, [(*row, 0.0000001, 52.12345, 5)], tmp_path), "file.xlsx"),
+    ):
+        found = [sentence.removeprefix("Sheet1!") for sentence in sentences(upload("actuals", content, admin, name))]
+        assert found == said
+    # Arithmetic's own digits are no amount that anybody wrote, yet none of them may vanish.
+    run = upload("actuals", xlsx_bytes(ACTUALS, [(*row, 1, 0.1 + 0.2 - 0.3, 5)], tmp_path), admin, "file.xlsx")
+    assert [sentence.partition(" has ")[2] for sentence in sentences(run)] == [
+        "32 decimals; an amount has at most 4. Round it to 4."
+    ]
 
 
 def test_blank_cells_empty_optional_columns_only_if_asked(admin, pair):
