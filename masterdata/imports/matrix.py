@@ -14,7 +14,8 @@ from masterdata.imports.job import Job
 from masterdata.imports.merge import Target
 from masterdata.imports.outcome import Outcome, Remark
 from masterdata.imports.references import People, unknown_person
-from masterdata.imports.staging import Staging, one_of, rows_of, run_sql
+from masterdata.imports.staging import Staging, cut, one_of, rows_of, run_sql
+from masterdata.imports.values import LONGEST
 from masterdata.models import MatrixEntry, Price
 from masterdata.price_steps import price_steps
 from sop_portal import conf
@@ -131,10 +132,11 @@ def _refuse_disagreeing(staging: Staging) -> None:
         if name not in staging.found.columns:
             continue
         heading = staging.kind.column(name).heading
+        text, earlier = f'text."{name}"', f'earlier."{name}"'
         run_sql(
-            f"INSERT INTO import_bad SELECT later.line, '{name}', text.\"{name}\", format('%s is ''%s'' here and "
+            f"INSERT INTO import_bad SELECT later.line, '{name}', {cut(text)}, format('%s is ''%s'' here and "
             "''%s'' in row %s of the same customer and item; write the same in both.', "
-            f'\'{heading}\', text."{name}", earlier."{name}", later.first_line) FROM (SELECT line, {name}, '
+            f"'{heading}', {cut(text, LONGEST)}, {cut(earlier, LONGEST)}, later.first_line) FROM (SELECT line, {name}, "
             f"first_value(line) OVER same AS first_line, first_value({name}) OVER same AS first_value "
             f"FROM import_parsed WHERE {_WHOLE} AND {name} IS NOT NULL "
             f"WINDOW same AS (PARTITION BY {_PAIR} ORDER BY line)) AS later "

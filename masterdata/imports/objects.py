@@ -14,7 +14,7 @@ from django.db import connection, models
 
 from masterdata.imports.kinds import Column
 from masterdata.imports.merge import Target
-from masterdata.imports.staging import Staging, missing, rows_of, run_sql
+from masterdata.imports.staging import KEPT, Staging, missing, rows_of, run_sql
 from masterdata.imports.values import Unreadable
 
 PYTHON: Mapping[str, Callable[[str], Any]] = {
@@ -135,8 +135,13 @@ def refuse_rows(rows: Iterable[Row]) -> int:
     with connection.cursor() as cursor, cursor.copy("COPY import_bad (line, name, value, sentence) FROM STDIN") as copy:
         for row in bad:
             for name, sentence in row.refused.items():
-                copy.write_row((row.line, name, row.texts.get(name) or "", sentence))
+                copy.write_row((row.line, name, _cut(row.texts.get(name) or ""), sentence))
     return len(bad)
+
+
+def _cut(text: str) -> str:
+    """So much of a refused cell as is kept, like `staging.cut`."""
+    return text if len(text) <= KEPT else f"{text[:KEPT]}…"
 
 
 def new_ids(target: Target, number: int) -> list[int]:

@@ -29,8 +29,19 @@ WRITTEN = (CSV, JSON)
 MAPPED = ("period", "date", "yes_no", "choice")
 
 
+# Of a refused cell so much is kept: one text of a workbook may stand in thousands of cells.
+KEPT = 200
+# So many bytes of text are not read while somebody waits, in however few rows they stand.
+LONG_TEXT = 2 * 1024 * 1024
+
+
 class Long(Exception):
-    """The file has more rows than were to be read now."""
+    """The file has more rows or text than were to be read now."""
+
+
+def cut(text: str, most: int = KEPT) -> str:
+    """The SQL of the beginning of a text, with an ellipsis where it goes on."""
+    return f"CASE WHEN length({text}) > {most} THEN left({text}, {most}) || '…' ELSE {text} END"
 
 
 def run_sql(sql: str, params: Sequence[Any] = ()) -> int:
@@ -83,20 +94,22 @@ class Staging:
     def fill(self, blocks: Iterable[bytes], watch: Watch, at_most: int | None = None) -> None:
         """Copy the rows in.
 
-        Raises TooLarge for more rows than the kind takes, Long for `at_most` rows or more, and what reading the file
-        raises.
+        Raises TooLarge for more rows than the kind takes, Long for `at_most` rows or more or for much text in fewer,
+        and what reading the file raises.
         """
+        size = 0
         limit = self.kind.csv_rows if self.form == CSV else self.kind.rows
         names = ", ".join(f'"{name}"' for name in self.found.names)
         with connection.cursor() as cursor, cursor.copy(f"COPY import_text (line, {names}) FROM STDIN") as copy:
             for block in blocks:
                 copy.write(block)
                 self.rows += block.count(b"\n")
+                size += len(block)
                 if limit is not None and self.rows > limit:
                     raise TooLarge(
                         f"The file has more than {limit:,} rows of {self.kind.row_words}; split it into several files."
                     )
-                if at_most is not None and self.rows >= at_most:
+                if at_most is not None and (self.rows >= at_most or size > LONG_TEXT):
                     raise Long
                 watch.rows(self.rows)
 
@@ -148,8 +161,9 @@ class Staging:
 
     def refuse_mapped(self, name: str) -> None:
         """Refuse the cells of a column whose text is refused."""
+        value = cut(f'text."{name}"')
         run_sql(
-            f'INSERT INTO import_bad SELECT text.line, %s, text."{name}", map.sentence FROM import_text AS text '
+            f"INSERT INTO import_bad SELECT text.line, %s, {value}, map.sentence FROM import_text AS text "
             f'JOIN import_map AS map ON map.name = %s AND map.raw = text."{name}" WHERE map.sentence IS NOT NULL',
             [name, name],
         )

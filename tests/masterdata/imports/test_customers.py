@@ -7,10 +7,10 @@ from django.test.utils import CaptureQueriesContext
 from audit.context import acting
 from audit.models import Entry
 from forecasts.models import Line
-from masterdata.models import Customer
+from masterdata.models import Customer, ImportRun
 from masterdata.signals import customers_assigned
 from tests.factories import make_customer, make_line, make_user
-from tests.imports import apply, commit, counts, csv_bytes, imported, last_entry, sentences, told, upload
+from tests.imports import apply, commit, counts, csv_bytes, imported, last_entry, sentences, told, upload, xlsx_bytes
 
 pytestmark = pytest.mark.django_db
 HEAD = ["Customer ID", "Customer Name", "Sales Rep", "Credit Limit", "Default Risk Class", "Active", "Replaced By"]
@@ -167,3 +167,22 @@ def test_the_number_of_statements_does_not_grow_with_the_rows(admin):
         return len(captured)
 
     assert statements(2) == statements(200)
+
+
+def test_of_a_refused_cell_only_the_beginning_is_kept(admin):
+    """One text of a workbook of 10 kB, named by two thousand rows, once became 60 MB of refused cells."""
+    rows = [(f"C{number}", "y" * 30_000) for number in range(3)]
+    run = upload("customers", csv_bytes(HEAD[:2], rows), admin)
+    assert [problem.value for problem in run.problems.all()] == [f"{'y' * 200}…"] * 3
+    assert sentences(run)[0] == "B2: The text has 30,000 characters; at most 200 are kept. Shorten it."
+    assert run.state == ImportRun.State.CHECKED
+
+
+def test_much_text_in_few_rows_is_left_to_the_worker(admin, monkeypatch, tmp_path):
+    monkeypatch.setattr("masterdata.imports.staging.LONG_TEXT", 100_000)
+    rows = [(f"C{number}", "y" * 30_000) for number in range(4)]
+    content = xlsx_bytes(HEAD[:2], rows, tmp_path)
+    assert len(content) < 20_000
+    run = upload("customers", content, admin, "file.xlsx")
+    assert (run.state, run.problems.count()) == (ImportRun.State.QUEUED, 0)
+    assert upload("customers", xlsx_bytes(HEAD[:2], rows[:3], tmp_path), admin, "file.xlsx").state == "checked"

@@ -139,6 +139,16 @@ def test_what_is_refused(admin, pair):
     assert counts(run) == (0, 0, 0, 5)
 
 
+def test_long_texts_that_disagree_are_quoted_in_part(admin, pair):
+    one, other = "x" * 1_000, "z" * 1_000
+    rows = [row("P1", day="2027-01-01", notes=one), row("P1", day="2027-02-01", notes=other)]
+    (problem,) = upload("matrix", csv_bytes(HEAD, rows), admin).problems.all()
+    assert problem.value == f"{other[:200]}…"
+    assert problem.sentence == (
+        f"Notes is '{other[:60]}…' here and '{one[:60]}…' in row 2 of the same customer and item; write the same in both."
+    )
+
+
 def test_the_maximum_is_compared_with_what_is_stored(admin, pair):
     imported("matrix", csv_bytes(HEAD, [row(low="10", high="20")]), admin)
     run = upload("matrix", csv_bytes(HEAD, [row(high="5"), row("P2", low="1", high="2")]), admin)
