@@ -317,7 +317,7 @@ USERS = Kind(
     key_columns=("email",),
     rows=FEW,
     csv_rows=FEW,
-    permission="accounts.manage_users",
+    permission=ImportRun.FURTHER[ImportRun.Kind.USERS],
     columns=(
         _of(User, "email", "Email", "email", "The login name; a new address creates a user without a password.",
             required=True, example="rep1@example.com", aliases=("E-mail", "E-mail Address", "Email Address", "Login")),

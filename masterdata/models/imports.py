@@ -14,8 +14,11 @@ class ImportRunQuerySet(TrackedQuerySet):
     """Words about imports."""
 
     def visible_to(self, user: Any) -> Self:
-        """All of them for those who import, none for others; the sample of changes is read only when asked for."""
-        return self.defer("sample") if user.has_perm("masterdata.import_data") else self.none()
+        """Those of all kinds that one may import; the sample of changes is read only when asked for."""
+        if not user.has_perm("masterdata.import_data"):
+            return self.none()
+        hidden = [kind for kind, needed in ImportRun.FURTHER.items() if not user.has_perm(needed)]
+        return (self.exclude(kind__in=hidden) if hidden else self).defer("sample")
 
     def last_applied(self) -> Self:
         """Of each kind the run that was applied last and stands."""
@@ -46,6 +49,8 @@ class ImportRun(models.Model):
         UNDOING = "undoing", "Being undone"
         UNDONE = "undone", "Undone"
 
+    # What it takes besides the permission to import, for reading a run as for making it.
+    FURTHER = {Kind.USERS: "accounts.manage_users"}
     # Every legal step. What ended without a write may be checked again as long as its file is kept.
     MOVES = {
         State.QUEUED: {State.CHECKING, State.FAILED, State.CANCELLED},

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
 from masterdata.imports.books import write_error_book
+from masterdata.imports.keeping import require_importer
 from masterdata.imports.kinds import IMPORT, KINDS
 from masterdata.imports.templates import write_template
 from masterdata.models import ImportRun
@@ -26,6 +27,7 @@ DOWNLOADS = "20/m"
 def import_template(request: HttpRequest, kind: str) -> FileResponse:
     """An empty workbook with the headings of a kind, what each means, and lists to choose from."""
     declared = kind_or_404(kind)
+    require_importer(request.user, declared)
     return download(lambda target: write_template(target, declared), f"{declared.key} template.xlsx")
 
 

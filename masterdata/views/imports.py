@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from masterdata.import_forms import FileForm, UploadForm
 from masterdata.imports import detect, files, runs
+from masterdata.imports.keeping import require_importer
 from masterdata.imports.kinds import IMPORT, KINDS, Kind
 from masterdata.models import ImportRun
 from masterdata.uploads import filedrop, limit_uploads
@@ -74,6 +75,7 @@ def import_any(request: HttpRequest) -> HttpResponse:
 def import_start(request: HttpRequest, kind: str) -> HttpResponse:
     """Take a file of one kind; it is only checked."""
     declared = kind_or_404(kind)
+    require_importer(request.user, declared)
     status = 200
     if request.method == "POST":
         limit_uploads(request)
@@ -119,7 +121,9 @@ def _gallery(request: HttpRequest, form: FileForm, status: int = 200) -> HttpRes
         "finding": _finding(to_apply),
         "form": form,
         "cards": [
-            {"kind": kind, "text": TEXTS[ImportRun.Kind(key)], "last": last.get(key)} for key, kind in KINDS.items()
+            {"kind": kind, "text": TEXTS[ImportRun.Kind(key)], "last": last.get(key)}
+            for key, kind in KINDS.items()
+            if request.user.has_perm(kind.permission)
         ],
         "legacy_last": last.get(ImportRun.Kind.LEGACY),
         "runs": page,

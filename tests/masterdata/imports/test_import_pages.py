@@ -4,14 +4,17 @@ import io
 
 import openpyxl
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from audit.context import acting
 from masterdata.imports import detect
 from masterdata.imports.kinds import KINDS
 from masterdata.models import Actual, ImportHeading, ImportProgress, ImportRun
+from sop_portal.accounts.models import User
 from sop_portal.lib.tables import Preview
-from tests.factories import make_customer, make_product
+from tests.factories import make_customer, make_product, make_user
 from tests.imports import ACTUALS, csv_bytes, imported, upload
 from tests.world import count_queries, make_world
 
@@ -191,6 +194,29 @@ def test_the_gallery_says_what_waits_and_filters_by_state_and_kind(signed_in, ad
     for _ in range(3):
         upload("actuals", csv_bytes(ACTUALS, [GOOD]), admin)
     assert count_queries(signed_in, listed) == few
+
+
+def test_who_may_not_manage_people_sees_no_import_of_people(client, admin):
+    """An import of users shows addresses, names and roles, which the permission to import alone does not open."""
+    people = upload("users", csv_bytes(["Email", "Full Name"], [("kim@example.com", "Kim Oak")]), admin)
+    sales = upload("actuals", csv_bytes(ACTUALS, [GOOD]), admin)
+    clerk = make_user("viewer")
+    permission = Permission.objects.get(content_type__app_label="masterdata", codename="import_data")
+    with acting(admin, source="admin"):
+        clerk.user_permissions.add(permission)
+    client.force_login(clerk)
+    assert list(ImportRun.objects.visible_to(User.objects.get(pk=clerk.pk))) == [sales]
+    assert [client.get(page_of(run)).status_code for run in (people, sales)] == [404, 200]
+    for page in ("import_start", "import_template"):
+        found = {
+            kind: client.get(reverse(f"masterdata:{page}", args=[kind])).status_code for kind in ("users", "actuals")
+        }
+        assert found == {"users": 403, "actuals": 200}, page
+    listed = reverse("masterdata:import_list")
+    assert reverse("masterdata:import_start", args=["users"]) not in client.get(listed).content.decode()
+    client.force_login(admin)
+    assert reverse("masterdata:import_start", args=["users"]) in client.get(listed).content.decode()
+    assert client.get(page_of(people)).status_code == 200
 
 
 def test_unknown_kinds_and_runs_are_not_found(signed_in):
