@@ -1,7 +1,11 @@
-"""Telling a database that is away from one that refused a statement."""
+"""Telling a database that is away from one that refused a statement, and from one in which somebody is in the way."""
 
 import psycopg
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
+
+from cycles.models import LOCK_CLASS as CYCLE_LOCK_CLASS
+from masterdata.upserts import IMPORT_LOCK_CLASS
+from sop_portal.lib.errors import Conflict
 
 # Shut down, starting up, too many connections; a busy row and a statement that ran into its time limit pass, too.
 _PASSING = ("08", "57P", "53300", "55P03", "57014", "40P01", "40001")
@@ -17,3 +21,27 @@ def is_away(problem: BaseException | None) -> bool:
     code = cause.sqlstate if isinstance(cause, psycopg.Error) else None
     # Without a code the connection broke before the server could say one.
     return code is None or code.startswith(_PASSING)
+
+
+def in_the_way(problem: BaseException) -> Conflict | None:
+    """What to say when a statement waited in vain for rows or tables that an import or the move of a cycle holds."""
+    if not isinstance(problem, OperationalError) or not isinstance(problem.__cause__, psycopg.errors.LockNotAvailable):
+        return None
+    if connection.needs_rollback:
+        return None
+    with connection.cursor() as cursor:
+        # Writers of lines hold the lock of their cycle, too, but share it.
+        cursor.execute(
+            "SELECT classid FROM pg_locks WHERE locktype = 'advisory' AND classid IN (%s, %s) AND objsubid = 2 "
+            "AND mode = 'ExclusiveLock' AND granted AND pid <> pg_backend_pid() "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            [IMPORT_LOCK_CLASS, CYCLE_LOCK_CLASS],
+        )
+        holders = {holder for (holder,) in cursor.fetchall()}
+    for holder, what in (
+        (IMPORT_LOCK_CLASS, "An import is being written"),
+        (CYCLE_LOCK_CLASS, "A cycle is being opened or moved"),
+    ):
+        if holder in holders:
+            return Conflict(f"{what}, so nothing was saved; try again in a minute.")
+    return None

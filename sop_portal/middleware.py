@@ -76,7 +76,8 @@ class RequestIdMiddleware:
 
 
 class DatabaseAwayMiddleware:
-    """Answers 503 when a view misses the database; what a middleware misses reaches `views.server_error`."""
+    """Answers 503 when a view misses the database, 409 when somebody was in its way; what a middleware misses reaches
+    `views.server_error`."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -85,9 +86,12 @@ class DatabaseAwayMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """The 503 page, without the noise of a traceback."""
+        """The page that says so, without the noise of a traceback."""
         if not database.is_away(exception):
             return None
+        if (refusal := database.in_the_way(exception)) is not None:
+            log.warning("waited in vain", problem=str(exception), told=refusal.detail)
+            return pages.refusal_answer(request, refusal)
         log.warning("database away", problem=str(exception))
         return views.database_away(request)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from audit.services import Event, record
 from masterdata.imports import files, undo
-from masterdata.imports.engine import Busy, run_file
+from masterdata.imports.engine import Busy, run_file, try_file
 from masterdata.imports.keeping import State, describe, refuse, save
 from masterdata.imports.outcome import Outcome
 from masterdata.imports.progress import Watch
@@ -43,10 +43,15 @@ def check(run: ImportRun, watch: Watch, patience: float | None, at_most: int | N
         ELSEWHERE[run.kind].check(run, watch, patience)
         return Outcome()
     try:
-        outcome = run_file(
-            files.stored_path(run), run.kind, run.options, write=False, watch=watch, patience=patience,
-            by=run.uploaded_by, at_most=at_most,
-        )  # fmt: skip
+        outcome = try_file(
+            files.stored_path(run),
+            run.kind,
+            run.options,
+            watch=watch,
+            patience=patience,
+            by=run.uploaded_by,
+            at_most=at_most,
+        )
     except Busy:
         raise
     except DomainError as refusal:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from audit.context import as_source
 from masterdata.imports import customers, facts, matrix, products, users
@@ -52,12 +52,14 @@ def run_file(
     by: Any = None,
     begin: Callable[[], None] | None = None,
     at_most: int | None = None,
+    alone: bool = True,
 ) -> Outcome:
     """Check the file at `path` and write it if `write`, or try it and roll it back.
 
     With a refused row nothing is written, unless `only_good` leaves the refused rows out. run_id: the run that
     remembers what is needed to undo it. patience: seconds to wait for another import, None for as long as it takes.
-    by: who acts, None for a command. begin: called when it is our turn, before anything is read.
+    by: who acts, None for a command. begin: called when it is our turn, before anything is read. alone: keep others
+    from writing the tables meanwhile, `try_file` says when not.
     Raises Refused and TooLarge for a file that cannot be read, Busy, Cancelled when somebody asked to stop, and Long for
     a file of `at_most` rows or more.
     """
@@ -75,12 +77,24 @@ def run_file(
             staging.fill(tables.copy_rows(found.layout), watch, at_most)
             if not staging.rows:
                 raise Refused("The table has headings but no rows below them; fill it and upload it again.")
-            outcome = LOADERS[kind_key](staging, Job(options, watch, run_id if write else None, by))
+            outcome = LOADERS[kind_key](staging, Job(options, watch, run_id if write else None, by, alone=alone))
             _describe(outcome, staging, found, tables)
         outcome.written = write and (only_good or not outcome.refused)
         if not outcome.written:
             transaction.set_rollback(True)
     return outcome
+
+
+def try_file(path: Path, kind_key: str, options: dict[str, Any], **more: Any) -> Outcome:
+    """What writing the file at `path` would do; takes and raises what `run_file` does.
+
+    Nobody is kept from the tables for a trial, which may take a minute: what is applied is compared once more. Only a
+    trial that lost a race for a row, which an apply cannot, is made again while others are kept away.
+    """
+    try:
+        return run_file(path, kind_key, options, write=False, alone=False, **more)
+    except IntegrityError:
+        return run_file(path, kind_key, options, write=False, **more)
 
 
 def layout_of(tables: OpenTables, kind: Kind, options: dict[str, Any]) -> Found:

@@ -59,16 +59,15 @@ def load(staging: Staging, job: Job) -> Outcome:
     facts = FACTS[staging.kind.key]
     job.watch.step("Checking", staging.rows)
     staging.settle(references=REFERENCES)
-    merge.lock(facts.target)
     parsed = _parsed(staging, facts)
-    cleared = staging.found.columns if job.clears else ()
     if job.sums:
         # Rows are added up only once the bad ones are out.
         run_sql(f"CREATE TEMP TABLE import_parsed AS {parsed}")
         _refuse(staging, facts, "import_parsed", summed=True)
-        _compare(facts, _summed(facts), cleared)
-    else:
-        _compare(facts, f"({parsed})", cleared)
+    if job.alone:
+        merge.lock(facts.target)
+    _compare(facts, _summed(facts) if job.sums else f"({parsed})", staging.found.columns if job.clears else ())
+    if not job.sums:
         _refuse(staging, facts, "import_rows", summed=False)
     outcome = Outcome(rows_read=staging.rows, refused=staging.bad_lines())
     _add_up(outcome, staging, facts)

@@ -9,13 +9,15 @@ from masterdata.imports.progress import Watch
 @dataclass(frozen=True)
 class Job:
     """options: those of the run. run_id: the run that remembers what undoing needs; None for a trial. by: who acts,
-    None for a command. shows: whether somebody wants to see the first new and changed rows."""
+    None for a command. shows: whether somebody wants to see the first new and changed rows. alone: whether others are
+    kept from the tables between comparing and writing, which a trial does without."""
 
     options: dict[str, Any] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
     run_id: int | None = None
     by: Any = None
     shows: bool = True
+    alone: bool = True
 
     @property
     def sums(self) -> bool:

@@ -51,8 +51,6 @@ def this_month() -> dt.date:
 def load(staging: Staging, job: Job) -> Outcome:
     """Check the staged rows and write the good ones: entries first, then the prices that change."""
     job.watch.step("Checking", staging.rows)
-    merge.lock(TARGET)
-    merge.lock(PRICES)
     staging.settle(references=REFERENCES)
     _name_people(staging)
     _parse(staging, job.options.get("valid_from") or this_month().isoformat())
@@ -61,6 +59,8 @@ def load(staging: Staging, job: Job) -> Outcome:
     _refuse_duplicates()
     _refuse_disagreeing(staging)
     _drop_bad()
+    if job.alone:
+        merge.lock(TARGET, PRICES)
     _compare(staging.found.columns if job.clears else ())
     _refuse_maximum_below_minimum()
     outcome = Outcome(rows_read=staging.rows, refused=staging.bad_lines())

@@ -66,9 +66,10 @@ class Target:
         return f"CASE WHEN known IS NULL THEN '{NEW}' WHEN {self.differs} THEN '{CHANGED}' ELSE '{SAME}' END"
 
 
-def lock(target: Target) -> None:
-    """Keep others from writing the table while objects of it are compared and written; reading goes on."""
-    run_sql(f"LOCK TABLE {target.table} IN SHARE ROW EXCLUSIVE MODE")
+def lock(*targets: Target) -> None:
+    """Keep others from writing these tables while objects of them are compared and written; reading goes on."""
+    for target in targets:
+        run_sql(f"LOCK TABLE {target.table} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def count(target: Target) -> tuple[int, int, int]:

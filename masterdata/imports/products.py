@@ -40,9 +40,9 @@ OF_GROUPS = ("group_code", "group_name", "parent_group_code", "parent_group_name
 def load(staging: Staging, job: Job) -> Outcome:
     """Check the staged rows and write the good ones, and their groups before them."""
     job.watch.step("Checking", staging.rows)
-    merge.lock(GROUPS)
-    merge.lock(TARGET)
     rows = read_rows(staging)
+    if job.alone:
+        merge.lock(GROUPS, TARGET)
     groups = _Groups(rows)
     products = _products(rows)
     fields = {column.name: column.name for column in staging.columns if column.name not in OF_GROUPS}

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from masterdata.imports import doing, files
 from masterdata.imports.doing import rows_are
-from masterdata.imports.engine import Busy, run_file
+from masterdata.imports.engine import Busy, try_file
 from masterdata.imports.headings import remember_headings
 from masterdata.imports.keeping import (
     State,
@@ -234,7 +234,7 @@ def import_path(
     declared = kind_of(kind)
     chosen = clean_options(declared, options or {})
     if not apply:
-        return run_file(path, kind, chosen, write=False), None
+        return try_file(path, kind, chosen), None
     with path.open("rb") as source:
         name, size, digest = files.keep_file(iter(lambda: source.read(files.MEGABYTE), b""))
     run = ImportRun(

@@ -283,7 +283,7 @@ def test_a_time_limit_inside_a_statement_ends_the_work_cleanly(world, state):
     assert stored(run).state == state
     with owner_connection() as somebody, somebody.transaction():
         # The import waits for this table in the middle of a statement.
-        somebody.execute("LOCK TABLE masterdata_actual IN ROW EXCLUSIVE MODE")
+        somebody.execute("LOCK TABLE masterdata_actual IN SHARE ROW EXCLUSIVE MODE")
         start = time.monotonic()
         with soft_limit(1.5):
             ended = worker.work(run.pk)
