@@ -44,6 +44,8 @@ def make_tokens(program: Program, *names: str) -> None:
         ('{"name": NaN}', "NaN is not a number"),
         ('{"name": Infinity}', "Infinity is not a number"),
         ('{"name": "a", "name": "b"}', "'name' stands twice"),
+        ('{"name": "\\ud800"}', "half of a surrogate pair"),
+        ('{"\\uDC00": 1}', "half of a surrogate pair"),
         ("[" * 21 + "]" * 21, "deeper than 20"),
         ("[" * 100_000, "deeper than 20"),
         ('{"days": ' + "9" * 5_000 + "}", "too many digits"),

@@ -39,7 +39,17 @@ class JSONParser(BaseParser):
             raise ParseError("The body holds a number with too many digits.") from problem
         if _is_too_deep(document):
             raise ParseError(f"The body is nested deeper than {DEEPEST} levels.")
+        if "\\ud" in text or "\\uD" in text:
+            _refuse_halves(document)
         return document
+
+
+def _refuse_halves(document: Any) -> None:
+    """Refuse halves of surrogate pairs: escapes may write them, but no answer and no table can hold them."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as problem:
+        raise ParseError("The body holds half of a surrogate pair, which is no character.") from problem
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
