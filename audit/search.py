@@ -114,7 +114,10 @@ def _within(windows: Sequence[_Window]) -> Q:
     fits = Q()
     for window in windows:
         fits |= window.entries_within
-    return fits
+    if not windows:
+        return fits
+    # Said once more for the planner, which leaves out the months outside at once.
+    return Q(at__gte=min(each.first_at for each in windows), at__lte=max(each.last_at for each in windows)) & fits
 
 
 class _Groups:

@@ -16,7 +16,7 @@ from audit.verifying import verify
 from sop_portal.jobs import recording
 from sop_portal.jobs.recording import Asked, StartedBy
 from sop_portal.lib.jobs import SCHEDULES
-from tests.audit.sealed import as_restored, seal_all, tamper, write
+from tests.audit.sealed import as_restored, seal_all, settle, tamper, write
 from tests.conftest import owner_connection
 
 pytestmark = pytest.mark.usefixtures("committed", "claimed")
@@ -96,6 +96,7 @@ def test_a_run_is_bounded_and_catches_up():
     seal_all()
     for n in range(7):
         write(f"{n}")
+    settle()
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM audit_seal(3)")
         blocks, entries, more = cursor.fetchone()
@@ -121,6 +122,7 @@ def test_a_transaction_larger_than_a_run_is_one_block():
 def test_broken_off_in_the_middle_and_run_again():
     for n in range(30):
         write(f"{n}")
+    settle()
     with transaction.atomic():
         seal_all()
         wanted = [row[:4] for row in chain()]
