@@ -4,11 +4,12 @@
 # make psql     a psql session on the portal's database (ARGS=--owner to change tables)
 # make fuzz     10,000 damaged files (FUZZ=<number>, FUZZ_FROM=<seed>), 200 random lives of cycles (MACHINE_EXAMPLES=<number>)
 # make bench    the measurements, as ratios
+# make schema   the description of the JSON API, written to docs/openapi.yaml
 # make chaos    workers killed in the middle of imports; 200 submitters against the closing job; twenty times each
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check psql fuzz bench chaos venv venv-dev chromium
+.PHONY: help run test check psql fuzz bench schema chaos venv venv-dev chromium
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -45,6 +46,9 @@ fuzz: venv-dev
 
 bench: venv
 	@$(BIN)/python -m bench $(ARGS)
+
+schema: venv
+	@$(SUPERVISOR) test -- $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 chaos: venv-dev
 	@CHAOS_KILLS=20 $(SUPERVISOR) test -- $(BIN)/python -m pytest -n 0 tests/concurrency/test_imports.py -k killed $(ARGS)

@@ -284,6 +284,21 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "PATH_CONVERTER_OVERRIDES": {"code": {"type": "string", "minLength": 1}},
     "PREPROCESSING_HOOKS": ["sop_portal.lib.api.routes.without_doubles"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "sop_portal.lib.api.schema.with_shared",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "RiskClass": "sop_portal.lib.risk.RISK_CLASSES",
+        "CycleKind": "cycles.models.Cycle.Kind",
+        "CycleStatus": "cycles.models.Cycle.Status",
+        "LineStatus": "forecasts.models.Line.Status",
+        "BoardState": "forecasts.board.State",
+        "JobState": "sop_portal.jobs.models.JobRun.State",
+        "ImportKind": "masterdata.models.ImportRun.Kind",
+        "ImportState": "masterdata.models.ImportRun.State",
+        "SettingKind": "sop_portal.conf.own.KINDS",
+    },
 }
 
 # --- Headers --------------------------------------------------------------------------------------------------------

@@ -1,8 +1,11 @@
 """The description of the API (OpenAPI) and its page."""
 
+import io
 import json
+from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.urls import get_resolver
 
@@ -40,6 +43,13 @@ def test_every_operation_is_described_with_its_answers(client: Client) -> None:
     views = {pattern.callback.cls for pattern in operations}
     expected = sum(1 for view in views for verb in ("get", "post", "put", "patch", "delete") if hasattr(view, verb))
     assert len(names) == expected
+
+
+def test_the_description_beside_the_code_is_that_of_the_code() -> None:
+    stored = (Path(__file__).parents[2] / "docs/openapi.yaml").read_text(encoding="utf-8")
+    made = io.StringIO()
+    call_command("spectacular", validate=True, fail_on_warn=True, stdout=made)
+    assert made.getvalue().strip() == stored.strip(), "run `make schema`, and look at what changed"
 
 
 def test_the_page_of_the_description_keeps_to_the_policy(client: Client) -> None:

@@ -123,7 +123,7 @@ class PublicSettings(ApiView):
 
     @extend_schema(
         operation_id="settings_public", tags=[TAG], auth=[],
-        responses={200: serializers.DictField(child=AnyValue(), help_text="Key -> value.")},
+        responses={200: OpenApiTypes.OBJECT},
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """The public settings by their keys: names, version, currency, time zone, horizon."""

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
@@ -31,6 +32,21 @@ LIMIT_HEADERS = {
     "X-RateLimit-Remaining": "Requests left in this minute.",
     "X-RateLimit-Reset": "When the next minute begins, in seconds since 1970.",
 }
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
+    """How the tokens of `/auth/login` and `/tokens` are shown."""
+
+    target_class = "sop_portal.accounts.api.access.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """A bearer token in the header."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The access token of /auth/login, or a token made at /tokens.",
+        }
 
 
 class PortalSchema(AutoSchema):
@@ -73,17 +89,39 @@ class PortalSchema(AutoSchema):
         refusals = REFUSALS if self.method in ("GET", "HEAD") else {**REFUSALS, **WRITING}
         if self._takes_match:
             refusals = {**refusals, **STALE}
-        problem = self.resolve_serializer(Problem, direction).ref
-        for status, text in refusals.items():
-            if status not in responses:
-                responses[status] = {"description": text, "content": {"application/problem+json": {"schema": problem}}}
-        if self.method == "GET":
-            responses.setdefault("304", {"description": "The caller holds the same already (If-None-Match)."})
+        # So that the component is there; `with_shared` refers to it.
+        self.resolve_serializer(Problem, direction)
         for response in responses.values():
             headers = response.setdefault("headers", {})
-            for name, text in LIMIT_HEADERS.items():
-                headers.setdefault(name, {"description": text, "schema": {"type": "integer"}})
+            for name in LIMIT_HEADERS:
+                headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
+        for status in refusals:
+            responses.setdefault(status, {"$ref": f"#/components/responses/{_named(status)}"})
+        if self.method == "GET":
+            responses.setdefault("304", {"$ref": f"#/components/responses/{_named('304')}"})
         return dict(sorted(responses.items()))
+
+
+def _named(status: str) -> str:
+    """The name of an answer that operations share."""
+    return f"Answer{status}"
+
+
+def with_shared(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """The description with what its operations share, said once."""
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in LIMIT_HEADERS}
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    shared = {
+        _named(status): {"description": text, "content": content, "headers": headers}
+        for status, text in {**REFUSALS, **WRITING, **STALE}.items()
+    }
+    shared[_named("304")] = {"description": "The caller holds the same already (If-None-Match).", "headers": headers}
+    components = result.setdefault("components", {})
+    components["responses"] = dict(sorted(shared.items()))
+    components["headers"] = {
+        name: {"description": text, "schema": {"type": "integer"}} for name, text in LIMIT_HEADERS.items()
+    }
+    return result
 
 
 def _of_list(view: ListView) -> list[OpenApiParameter]:
