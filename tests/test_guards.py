@@ -13,7 +13,7 @@ from django.db import DataError, IntegrityError, connection, models, transaction
 
 from audit.context import acting
 from cycles import services as cycles
-from cycles.models import Cycle, Participant
+from cycles.models import Cycle, ExtensionRequest, Participant
 from forecasts.models import Line, Snapshot
 from forecasts.services import LineEdit, set_cells
 from forecasts.services.writing import past_the_guard
@@ -96,6 +96,15 @@ def _budget(w):
     return Budget.objects.first() or _stored(_fact(Budget, w))
 
 
+def _request(w, **kw):
+    return ExtensionRequest(**{"cycle": w.cycle, "rep": w.rep, "wanted_until": FAR, "asked_at": NOON, **kw})
+
+
+def _asked_again(w):
+    _stored(_request(w))
+    return _request(w)
+
+
 def _stored(row):
     with acting("system", source="command"):
         row.save()
@@ -170,6 +179,8 @@ ILLEGAL: dict[str, Callable[[Any], models.Model]] = {
     "cycle_closes_after_opening": lambda w: _cycle(w, opens_at=FAR),
     "cycle_legacy_never_open": lambda w: _cycle(w, kind="legacy", status="draft"),
     "participant_once_per_cycle": lambda w: Participant(cycle=w.cycle, rep=w.rep),
+    "extensionrequest_one_waiting": lambda w: _asked_again(w),
+    "extensionrequest_state_known": lambda w: _request(w, state="lost"),
     "line_pair_once_per_cycle": lambda w: _line(w, product=w.product),
     "line_status_known": lambda w: _line(w, status="lost"),
     "line_risk_class_known": lambda w: _line(w, risk_class=4),
