@@ -28,7 +28,10 @@ def faults(described: Any, verb: str, path: str, answer: Any) -> list[str]:
     answers = described["paths"][f"/api/v1{path}"][verb.lower()]["responses"]
     if str(answer.status_code) not in answers:
         return [f"{verb} {path}: {answer.status_code} is not described"]
-    content = answers[str(answer.status_code)].get("content", {})
+    form = answers[str(answer.status_code)]
+    if "$ref" in form:
+        form = described["components"]["responses"][form["$ref"].rpartition("/")[2]]
+    content = form.get("content", {})
     form = content.get(answer.headers.get("Content-Type", ""), {}).get("schema")
     if form is None:
         return [] if not answer.content else [f"{verb} {path}: {answer['Content-Type']} is not described"]
