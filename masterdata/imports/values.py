@@ -41,6 +41,7 @@ EXACT = Context(prec=2 * LONGEST)
 
 _ISO = re.compile(r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?")
 _YEAR_FIRST = re.compile(r"(\d{4})[./ ](\d{1,2})(?:[./ ](\d{1,2}))?")
+_SERIAL = re.compile(r"[34567]\d{4}(?:\.\d+)?")
 _PACKED = re.compile(r"(\d{4})(\d{2})(\d{2})?")
 _MONTH_YEAR = re.compile(r"(\d{1,2})[-./](\d{4})")
 _DAY_MONTH = re.compile(r"(\d{1,2})[-./](\d{1,2})[-./](\d{4})")
@@ -169,7 +170,9 @@ def day(text: str, *, month_is_meant: bool = False) -> dt.date:
     """
     remedy = "2027-01 or Jan 2027" if month_is_meant else "2027-01-31"
     what, form = ("month", "%b %Y") if month_is_meant else ("day", "%d %b %Y")
-    wrong = Unreadable(f"'{_shown(text)}' is not a {what}; write it like {remedy}.")
+    # A spreadsheet counts days, and shows the count once a cell has lost its format.
+    lost = " or give the column a date format" if _SERIAL.fullmatch(text) else ""
+    wrong = Unreadable(f"'{_shown(text)}' is not a {what}; write it like {remedy}{',' if lost else ''}{lost}.")
     readings = {reading for reading in _readings(text) if reading is not None}
     if month_is_meant:
         readings = {reading.replace(day=1) for reading in readings}

@@ -114,6 +114,20 @@ def test_a_stray_cell_in_the_last_corner_costs_nothing(tmp_path):
     assert "XFD1048576" in read_workbook(path).sheets[0].unread
 
 
+@pytest.mark.parametrize(("rows", "columns", "corner"), [(100_000, 16_384, "XFD100000"), (2**32 - 1, 2**32 - 1, "")])
+def test_an_ods_that_repeats_cells_beyond_any_sheet_is_too_long_and_not_damaged(tmp_path, rows, columns, corner):
+    path = save_ods(tmp_path / "a.ods", {"Wide": {(0, 0): "text"}})
+    with zipfile.ZipFile(path) as archive:
+        xml = archive.read("content.xml").decode()
+    xml = xml.replace("<table:table-row>", f'<table:table-row table:number-rows-repeated="{rows}">')
+    xml = xml.replace("<table:table-cell ", f'<table:table-cell table:number-columns-repeated="{columns}" ')
+    said = sentence(rewrite(path, tmp_path / "b.ods", {"content.xml": xml.encode()}))
+    assert said.startswith(f"422 The sheet 'Wide' reaches to {corner}")
+    assert said.endswith(
+        "200 columns are read. Delete the rows and columns behind the table and upload the file again."
+    )
+
+
 def sentence(path: Path, limits: Limits | None = None) -> str:
     with pytest.raises(DomainError) as refusal:
         read_workbook(path, limits=limits)

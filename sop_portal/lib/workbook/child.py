@@ -199,12 +199,23 @@ def open_book(orders: dict[str, Any]) -> tuple[str, dict[str, container.Facts], 
         raise Refusal("encrypted") from None
 
 
+def refuse_beyond(book_format: str, facts: dict[str, container.Facts], orders: dict[str, Any]) -> None:
+    """Refuse what the cell reader does not open because a sheet reaches too far: of an ods it unrolls every sheet."""
+    for name, known in facts.items() if book_format == "ods" else ():
+        if known.last_row >= orders["rows"] or known.last_column >= orders["columns"]:
+            raise Refusal("reaches_too_far", sheet=name[:100], corner=[known.last_row, known.last_column])
+
+
 def answer(orders: dict[str, Any], out: BinaryIO) -> None:
     """Write what the orders ask for. Raises Refusal, or whatever a damaged file makes the libraries raise."""
     book_format, facts, date1904 = open_book(orders)
     try:
         with open(orders["path"], "rb") as source:
-            book = calamine.CalamineWorkbook.from_filelike(source)
+            try:
+                book = calamine.CalamineWorkbook.from_filelike(source)
+            except calamine.CalamineError:
+                refuse_beyond(book_format, facts, orders)
+                raise
             out.write(orjson.dumps({"format": book_format, "date1904": date1904}) + b"\n")
             if orders["table"]:
                 table.serve(book, facts, orders, sys.stdin.buffer, out)

@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 from sop_portal.lib.errors import DomainError, Refused, TooLarge
-from sop_portal.lib.workbook.model import MB, Limits
+from sop_portal.lib.workbook.model import MB, Limits, cell_name
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,9 @@ SENTENCES = {
     "other_ole": "The file is an older Office document but not an Excel workbook. " + SAVE_AS,
     "too_many_cells": "The workbook has more than {limits.cells:,} filled cells. Split it into several files.",
     "too_big_in_memory": "The workbook needs more than {memory_mb} MB or {limits.seconds} seconds to be read. "
-    "Delete unused sheets, rows and columns, save it as .xlsx and upload it again.",
+    "Delete unused sheets, rows and columns, shorten very long texts, save it as .xlsx and upload it again.",
+    "reaches_too_far": "The sheet '{sheet}' reaches to {corner}; at most {limits.rows:,} rows and {limits.columns} "
+    "columns are read. Delete the rows and columns behind the table and upload the file again.",
     "damaged": "The file is damaged or was cut off on its way: it is not a readable workbook. " + SAVE_AS,
 }
 TOO_LARGE = {"unpacks_too_far", "too_many_parts", "too_many_cells", "too_big_in_memory"}
@@ -101,6 +103,8 @@ def reading(path: str, kind: str, limits: Limits, *, table: bool, out: IO[bytes]
 
 def refusal(code: str, limits: Limits, **facts: Any) -> DomainError:
     """The refusal that a code of the reading process stands for."""
+    if "corner" in facts:
+        facts["corner"] = cell_name(*facts["corner"])
     sentence = SENTENCES[code].format(
         limits=limits, unpacked_mb=limits.unpacked // MB, memory_mb=limits.memory // MB, **facts
     )

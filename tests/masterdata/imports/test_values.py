@@ -130,7 +130,8 @@ def test_a_day_that_could_be_two_is_refused_unless_both_mean_the_same_month():
         ("2026-02-30", "'2026-02-30' is not a day; write it like 2027-01-31."),
         ("31 Feb 2026", "'31 Feb 2026' is not a day; write it like 2027-01-31."),
         ("1999-12-31", "'1999-12-31' lies outside the years 2000 to 2099; correct the year."),
-        ("46000", "'46000' is not a day; write it like 2027-01-31."),
+        ("46000", "'46000' is not a day; write it like 2027-01-31, or give the column a date format."),
+        ("99999", "'99999' is not a day; write it like 2027-01-31."),
     ],
 )
 def test_what_is_no_day_is_said_with_its_remedy(text, sentence):
