@@ -106,7 +106,7 @@ def _declared() -> Iterable[Spec]:
         blank=True,
         public=True,
         label="Company",
-        help="Shown beside the portal's name and on workbooks.",
+        help="Shown on the sign-in page and on workbooks.",
     )
     yield Spec(
         key="currency",
