@@ -90,4 +90,6 @@ def _letter(one: Hour, reader: Any) -> Letter:
         **named(one.named, one.number),
     }
     # The hour in UTC: an hour that the clocks repeat is two.
-    return Letter(reader, f"{one.rep.pk}:{one.start.astimezone(dt.UTC):%Y-%m-%dT%H}:{reader.pk}", context)
+    return Letter(
+        reader, f"{one.cycle.pk}:{one.rep.pk}:{one.start.astimezone(dt.UTC):%Y-%m-%dT%H}:{reader.pk}", context
+    )

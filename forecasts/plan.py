@@ -11,7 +11,8 @@ CARRY_OVER, LAST_SAVED, ZERO = "carry_over", "last_saved", "zero"
 
 def _cells(is_published: str) -> str:
     """The joins below. is_published: SQL that tells whether the cycle has its `final` snapshots."""
-    # A snapshot is looked up once at most, and only where the plan is not the line's own cells.
+    # A snapshot is looked up once at most, and only where the plan is not the line's own cells. A line that was added
+    # after the opening has none of it: it started blank.
     return f"""
 JOIN cycles_cycle AS plan_cycle ON plan_cycle.id = line.cycle_id
 CROSS JOIN LATERAL (
@@ -28,13 +29,14 @@ LEFT JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT CASE WHEN kept.quantity IS NOT NULL THEN kept.quantity
                 WHEN NOT line.live OR rule.missed_policy = '{ZERO}' THEN array_fill(0::numeric, ARRAY[16])
+                WHEN rule.missed_policy = '{CARRY_OVER}' THEN array_fill(NULL::numeric, ARRAY[16])
                 ELSE line.quantity END AS quantity,
            CASE WHEN kept.quantity IS NOT NULL THEN kept.quantity_source
-                WHEN NOT line.live OR rule.missed_policy = '{ZERO}' THEN repeat('-', 16)
+                WHEN NOT line.live OR rule.missed_policy IN ('{ZERO}', '{CARRY_OVER}') THEN repeat('-', 16)
                 ELSE line.quantity_source END AS quantity_source,
            coalesce(kept.unit_price, line.unit_price) AS unit_price,
            coalesce(kept.price_source, line.price_source) AS price_source,
-           coalesce(rule.missed_policy = '{CARRY_OVER}' AND kept.quantity IS NOT NULL, false) AS from_prefill
+           coalesce(rule.missed_policy = '{CARRY_OVER}', false) AS from_prefill
 ) AS plan
 """
 

@@ -24,7 +24,7 @@ from forecasts.services.opening import close_lines, publish_lines, seed_lines
 from forecasts.services.ownership import move_lines, would_move
 from forecasts.services.prices import may_take, offer, offer_lately
 from forecasts.services.refreshing import refresh_lines
-from forecasts.services.reopening import missed_now, reopen_lines
+from forecasts.services.reopening import extend_lines, missed_now, reopen_lines
 from forecasts.signals import lines_moved
 from masterdata.ahead import Plan
 from masterdata.notices import Notice
@@ -38,6 +38,7 @@ def follow_cycle(
     """Make, wake, freeze or copy the lines of a cycle that moved."""
     follow = {
         "open": seed_lines,
+        "extend": extend_lines,
         "refresh": refresh_lines,
         "close": close_lines,
         "reopen": reopen_lines,

@@ -18,7 +18,7 @@ from forecasts.excel.download import TYPES, consolidated_plan
 from forecasts.models import Line
 from forecasts.services import reminding
 from sop_portal.lib.api.problems import Fault, Invalid
-from sop_portal.lib.api.repeating import HEADER, repeatable
+from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.shapes import Shape, read
 from sop_portal.lib.api.views import ApiView, FileView
 from sop_portal.lib.errors import Conflict
@@ -180,9 +180,8 @@ class CycleRemind(ApiView):
         """Mail a reminder to reps with lines that are not handed in: to those chosen, or to everybody in scope."""
         cycle = opened(request, pk)
         reps = read(Reminding, request.data or {}).get("reps")
-        # A repeated request with the same key is answered before it comes here; the press of another is another one.
-        press = request.headers.get(HEADER) or uuid.uuid4().hex
-        return Response({"mails": reminding.remind(cycle.pk, reps, press=press[:100], by=request.user)})
+        # A repeated request with the same Idempotency-Key is answered before it comes here.
+        return Response({"mails": reminding.remind(cycle.pk, reps, press=uuid.uuid4().hex, by=request.user)})
 
 
 def opened(request: Request, pk: int) -> Cycle:

@@ -47,11 +47,14 @@ def _extended(cycle: Cycle, by: Any, now: dt.datetime, details: Mapping[str, Any
         share for share in people.participants(cycle, details["reps"])
         if cycle.deadline_with(share.deadline_extension) == until
     ]  # fmt: skip
-    key = f"{cycle.pk}:{{}}:{int(until.timestamp())}"
+    # A rep gets a deadline once in each opening; a manager may hear of it for one rep after the other, and the first of
+    # those who were moved tells one act from the next.
+    key = f"{cycle.pk}:{{}}:{cycle.times_opened}:{int(until.timestamp())}"
+    act = "all" if details["reps"] is None else min(details["reps"])
     more = {"reason": details["reason"]}
     url = reverse("forecasts:list")
     letters = [_to_rep(cycle, share, now, key.format(share.rep_id), url, more) for share in shares]
-    letters += _to_managers(cycle, shares, until, key, more, everybody=details["reps"] is None)
+    letters += _to_managers(cycle, shares, until, f"{key}:{act}", more, everybody=details["reps"] is None)
     queue_many("cycle_extended", letters)
 
 

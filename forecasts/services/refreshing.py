@@ -13,7 +13,7 @@ from forecasts.services.shares import expect
 from forecasts.services.writing import past_the_guard
 
 # A line is live when its pair sold something, or an earlier plan goes on with it. One that people touched never goes
-# dormant; one they only looked at wakes like the others.
+# dormant, nor one that they added (it has no snapshot of the opening); one they only looked at wakes like the others.
 _REFRESH = f"""
 WITH {HEIR_TABLES}, {SOLD}, wanted AS (
     SELECT line.id, sold.customer_id IS NOT NULL OR coalesce(0 < ANY (line.quantity), false) AS live
@@ -26,7 +26,8 @@ WITH {HEIR_TABLES}, {SOLD}, wanted AS (
       JOIN wanted ON wanted.id = line.id AND wanted.live <> line.live
      WHERE wanted.live
         OR (line.edited_at IS NULL AND line.submitted_at IS NULL AND line.decided_at IS NULL
-            AND line.confirmed_at IS NULL)
+            AND line.confirmed_at IS NULL
+            AND EXISTS (SELECT FROM forecasts_snapshot WHERE line_id = line.id AND event = 'open'))
      ORDER BY line.id FOR UPDATE OF line
 )
 UPDATE forecasts_line AS line SET live = changing.live

@@ -38,6 +38,19 @@ UPDATE forecasts_line AS line
 RETURNING line.id, chosen.before, chosen.former_id, chosen.rep_id, chosen.live
 """
 
+# In an open cycle the owners of lines are those who serve the customers already.
+_EXTEND = """
+WITH missed AS (
+    SELECT id FROM forecasts_line
+     WHERE cycle_id = %(cycle)s AND status = 'missed'
+       AND (%(reps)s::bigint[] IS NULL OR owner_id = ANY(%(reps)s::bigint[]))
+     ORDER BY id FOR UPDATE
+)
+UPDATE forecasts_line AS line SET status = 'draft', revision = line.revision + 1
+  FROM missed WHERE missed.id = line.id
+RETURNING line.id, line.owner_id
+"""
+
 _REOPENED = f"""
 SELECT line.id::text, {LABEL},
        CASE WHEN was.status = 'missed'
@@ -85,6 +98,18 @@ def reopen_lines(cycle: Cycle, *, by: Any, now: dt.datetime, details: dict[str, 
     if more:
         expect(cycle, more)
     Participant.objects.filter(cycle=cycle).exclude(counts_at_close={}).update(counts_at_close={})
+
+
+def extend_lines(cycle: Cycle, *, by: Any, now: dt.datetime, details: dict[str, Any]) -> None:
+    """Who gets more time after a cycle was opened again for others can answer what they missed, too."""
+    if cycle.times_opened < 2:
+        return
+    with connection.cursor() as cursor, past_the_guard():
+        cursor.execute(_EXTEND, {"cycle": cycle.pk, "reps": details["reps"]})
+        changed = cursor.fetchall()
+    if changed:
+        ids, owners = [line for line, _ in changed], [owner for _, owner in changed]
+        record_query("forecast_updated", "forecast", _REOPENED, [ids, ["missed"] * len(ids), owners])
 
 
 def missed_now(cycle: Cycle) -> dict[int, int]:

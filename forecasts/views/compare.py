@@ -81,7 +81,9 @@ def wanted_of(query: QueryDict, cycles: list[Any]) -> compare.Wanted:
     now = _chosen(query.get("now", ""), cycles) or cycles[0]
     older = [cycle for cycle in cycles[cycles.index(now) + 1 :] if cycle.first_period < now.first_period]
     others = older or [cycle for cycle in cycles if cycle != now]
-    before = _chosen(query.get("before", ""), cycles) or others[0]
+    before = _chosen(query.get("before", ""), cycles)
+    if before is None or before == now:
+        before = others[0]
     of = {tab: key for tab in compare.TABS if (key := _key(query.get(tab, ""))) is not None}
     tab, sort = query.get("by", ""), query.get("sort", "")
     free = [one for one in compare.TABS if one not in of] or [compare.PRODUCT]

@@ -141,6 +141,9 @@ def test_those_who_are_late_are_reminded_once_a_press() -> None:
         answered = admin("POST", address, {"reps": [line.owner_id]}, Idempotency_Key="press-1")
         assert answered.json() == {"mails": 1}
     assert OutboxMail.objects.filter(kind="deadline_reminder").count() == 1
+    # The key of one program is not that of another.
+    other = program_of(make_user("admin"))("POST", address, {"reps": [line.owner_id]}, Idempotency_Key="press-1")
+    assert other.json() == {"mails": 1}
 
 
 def test_the_plan_is_a_file() -> None:

@@ -4,13 +4,15 @@ import datetime as dt
 
 import pytest
 
+from audit.context import acting
 from audit.models import Entry
 from cycles.models import Participant
 from forecasts.models import Line
+from forecasts.services.adding import add_line
 from masterdata.models import Actual
 from sop_portal.lib.errors import Conflict, NotAllowed
 from tests.cycles.acts import act
-from tests.factories import answer
+from tests.factories import answer, make_product
 from tests.world import SOLD, close, make_world, next_transaction, submitted
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +72,13 @@ def test_a_line_that_people_touched_never_goes_dormant(world):
         forget(line)
     assert act("refresh_cycle", world.cycle.pk, by=world.admin).slept == 0
     assert all(live(line) for line in world.lines)
+
+
+def test_a_line_that_somebody_added_stays_awake_although_it_never_sold(world):
+    with acting(world.rep, source="web"):
+        added = add_line(world.cycle.pk, world.customer, make_product(), by=world.rep)
+    assert act("refresh_cycle", world.cycle.pk, by=world.admin).slept == 0
+    assert live(added) and expected(world)[world.rep.pk] == 4
 
 
 def test_a_plan_that_goes_on_keeps_a_line_awake(world):

@@ -64,6 +64,23 @@ def test_reopening_for_chosen_reps_lets_nobody_else_in(closed, at, moved):
     assert len(moved) == 1
 
 
+def test_who_gets_more_time_in_a_cycle_reopened_for_others_answers_what_they_missed(closed):
+    act("reopen_cycle", closed.cycle.pk, until=LATER, reason=WHY, by=closed.admin, rep_ids=[closed.other_rep.pk])
+    next_transaction()
+    act("extend_cycle", closed.cycle.pk, until=LATER, reason=WHY, by=closed.admin, rep_ids=[closed.rep.pk])
+    assert status_of(closed.lines) == ["submitted", "draft"]
+    told = Entry.objects.filter(entity_type="forecast", entity_id=str(closed.lines[1].pk)).latest("id")
+    assert told.changes == {"status": ["missed", "draft"]}
+    type_into(closed.lines[1])
+
+
+def test_so_does_everybody_when_it_is_extended_for_all(closed):
+    act("reopen_cycle", closed.cycle.pk, until=LATER, reason=WHY, by=closed.admin, rep_ids=[closed.rep.pk])
+    assert status_of(closed.other_lines) == ["missed", "missed"]
+    act("extend_cycle", closed.cycle.pk, until=LATER, reason=WHY, by=closed.admin)
+    assert status_of(closed.other_lines) == ["draft", "draft"]
+
+
 def test_a_deadline_ahead_ends_for_those_who_are_not_chosen(at):
     at(DEADLINE - dt.timedelta(days=5))
     world = make_world(lines=1, closes_at=DEADLINE)

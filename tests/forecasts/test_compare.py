@@ -143,6 +143,13 @@ def test_what_makes_no_sense_is_left_out(client, world, query):
     assert client.get(f"{COMPARE}?{query}").status_code == 200
 
 
+def test_a_cycle_is_not_compared_with_itself(client, world):
+    client.force_login(world.admin)
+    page = client.get(COMPARE, {"now": world.cycle.pk, "before": world.cycle.pk})
+    assert page.context["wanted"].before == world.january
+    assert page.context["found"].total.now.money == 34_500
+
+
 def test_unknown_cycles_and_files_are_not_there(client, world):
     client.force_login(world.admin)
     assert client.get(COMPARE, {"now": "999999"}).status_code == 404

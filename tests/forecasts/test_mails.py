@@ -167,6 +167,20 @@ def test_an_extension_for_one_tells_that_one_and_the_manager(world: SimpleNamesp
     assert sent() == [("cycle_extended", "Oskar Rep"), ("cycle_extended", "Otto Manager")]
 
 
+def test_a_manager_hears_of_each_rep_who_gets_the_same_deadline(world: SimpleNamespace) -> None:
+    with acting(world.admin, source="web"):
+        world.other_rep.manager = world.manager
+        world.other_rep.save()
+    extend(world, reps=[world.rep])
+    extend(world, reps=[world.other_rep])
+    extend(world, reps=[world.other_rep])
+    subjects = [mail.subject for mail in OutboxMail.objects.filter(user=world.manager).order_by("pk")]
+    assert [subject.partition(":")[0] for subject in subjects] == [
+        "More time for Rita Rep for S&OP Jan 2027", "More time for Oskar Rep for S&OP Jan 2027",
+    ]  # fmt: skip
+    assert len(sent()) == 4
+
+
 def test_late_actuals_tell_those_whose_lines_changed(world: SimpleNamespace) -> None:
     with acting(world.admin, source="web"):
         cycle_services.refresh_cycle(world.cycle.pk, by=world.admin)

@@ -15,8 +15,9 @@ from forecasts import ahead, board, compare, customers, progress, queue, submiss
 from forecasts.excel import plan_reader
 from forecasts.grid import load
 from forecasts.models import Line, Snapshot
+from forecasts.services.adding import add_line
 from sop_portal.conf import services as settings
-from tests.factories import FAR, answer, make_cycle, open_cycle, submit
+from tests.factories import FAR, answer, make_cycle, make_product, open_cycle, submit
 from tests.world import close, lines_of, make_world, publish, submitted
 
 pytestmark = pytest.mark.django_db
@@ -153,3 +154,20 @@ def test_pages_flag_what_stands_in_for_a_missed_line(world, policy):
         cycles.reopen_cycle(world.cycle.pk, until=FAR, reason="Late.", by=world.admin, rep_ids=[world.other_rep.pk])
     client.force_login(world.rep)
     assert "with 1 missed line as the plan has it" in client.get(reverse("home")).content.decode()
+
+
+def test_a_line_that_came_after_the_opening_started_blank():
+    world = make_world(lines=1)
+    with acting(world.rep, source="web"):
+        added = add_line(world.cycle.pk, world.customer, make_product(list_price=PRICE), by=world.rep)
+    answer(added, SAVED)
+    close(world)
+    added.refresh_from_db()
+    assert added.status == "missed" and added.quantity[0] == SAVED
+    told = {line.description: line for line in plan_reader.read_lines(world.cycle, world.rep)}[
+        added.product.description
+    ]
+    assert told.quantity == [None] * 16 and told.saved == added.quantity
+    publish(world)
+    final = Snapshot.objects.get(line=added, event=Snapshot.Event.FINAL)
+    assert final.quantity == [None] * 16

@@ -376,6 +376,12 @@ def test_an_hour_of_submissions_is_one_mail_to_manager_and_admins(world: SimpleN
     assert OutboxMail.objects.filter(kind=digests.DIGEST).count() == 4
 
 
+def test_the_same_hour_of_two_cycles_is_told_for_each(world: SimpleNamespace) -> None:
+    following = make_cycle(by=world.admin, first_period=dt.date(2027, 2, 1))
+    found = [digests.Hour(world.rep, cycle, day(5, 10), 1, 1, world.lines[:1]) for cycle in (world.cycle, following)]
+    assert len({letter.key for letter in digests.letters(found)}) == 4
+
+
 def test_an_hour_that_is_not_over_is_not_told(world: SimpleNamespace, at: Any) -> None:
     at(day(5, 10, 5))
     submitted(world.lines)
