@@ -21,6 +21,7 @@ from forecasts.plan import PLAN_CELLS
 from forecasts.progress import COUNTS
 from masterdata.models import Customer, Product
 from sop_portal.lib.clock import portal_now
+from sop_portal.lib.keys import among
 
 REP, CUSTOMER, PRODUCT = "rep", "customer", "product"
 TABS = (REP, CUSTOMER, PRODUCT)
@@ -164,7 +165,7 @@ def read(user: Any, wanted: Wanted) -> Board:
         one for one in people
         if wanted.rep in (None, one.rep_id) and wanted.manager in (None, one.rep.manager_id)
     ]  # fmt: skip
-    rows = _rows(wanted, chosen)
+    rows = _rows(wanted, chosen, _readable(user, wanted))
     if wanted.find:
         text = wanted.find.casefold()
         rows = [row for row in rows if text in row.name.casefold() or text in row.code.casefold()]
@@ -185,9 +186,19 @@ def read(user: Any, wanted: Wanted) -> Board:
 _COLUMN = {REP: "owner_id", CUSTOMER: "customer_id", PRODUCT: "product_id"}
 
 
-def _rows(wanted: Wanted, people: Sequence[Participant]) -> list[Row]:
-    work = _work(wanted, people, portal_now())
-    plans = _plans(wanted, people)
+def _readable(user: Any, wanted: Wanted) -> list[int] | None:
+    """The lines whose customers and products a rep may read; None for all of the share.
+
+    What stood in the name of a rep whose customer moved on counts for them, but is nothing they may look at any more.
+    """
+    if wanted.tab == REP or may_read(user):
+        return None
+    return list(Line.objects.visible_to(user).live().filter(cycle=wanted.cycle).order_by().values_list("pk", flat=True))
+
+
+def _rows(wanted: Wanted, people: Sequence[Participant], readable: list[int] | None) -> list[Row]:
+    work = _work(wanted, people, readable, portal_now())
+    plans = _plans(wanted, people, readable)
     if wanted.tab == REP:
         return [
             _rep_row(wanted.cycle, one, work.get(one.rep_id, _Work()), plans.get(one.rep_id, Plan())) for one in people
@@ -245,7 +256,9 @@ def _state(work: _Work, untouched: State) -> State:
     return State.IN_WORK if counts.handed_in or work.touched else untouched
 
 
-def _work(wanted: Wanted, people: Sequence[Participant], now: dt.datetime) -> dict[int, _Work]:
+def _work(
+    wanted: Wanted, people: Sequence[Participant], readable: list[int] | None, now: dt.datetime
+) -> dict[int, _Work]:
     """Key -> how far its lines are; one query."""
     column = _COLUMN[wanted.tab]
     too_late = [
@@ -261,6 +274,8 @@ def _work(wanted: Wanted, people: Sequence[Participant], now: dt.datetime) -> di
             late=Count("pk", filter=Q(owner__in=too_late, status__in=Line.INPUT)),
         )
     )  # fmt: skip
+    if readable is not None:
+        rows = rows.filter(pk__in=among(readable))
     found = {}
     for row in rows:
         key, touched, late = row.pop(column), row.pop("touched"), row.pop("late")
@@ -289,17 +304,18 @@ SELECT line.{{column}}, sum(figure.money), sum(figure.covered), sum(figure.befor
              AS cell(q, p, old_q, old_p, source)
  ) AS figure
  WHERE line.cycle_id = %(cycle)s AND line.live AND line.owner_id = ANY(%(reps)s)
+   AND (%(readable)s::bigint[] IS NULL OR line.id = ANY(%(readable)s::bigint[]))
  GROUP BY 1
 """
 
 
-def _plans(wanted: Wanted, people: Sequence[Participant]) -> dict[int, Plan]:
+def _plans(wanted: Wanted, people: Sequence[Participant], readable: list[int] | None) -> dict[int, Plan]:
     """Key -> what is planned there; one query."""
     with connection.cursor() as cursor:
         # The column is one of the three words above, never input.
         cursor.execute(
             _PLANS.format(column=_COLUMN[wanted.tab]),
-            {"cycle": wanted.cycle.pk, "reps": [one.rep_id for one in people], "odd": ODD},
+            {"cycle": wanted.cycle.pk, "reps": [one.rep_id for one in people], "odd": ODD, "readable": readable},
         )
         return {key: Plan(*sums) for key, *sums in cursor.fetchall()}
 

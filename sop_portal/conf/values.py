@@ -36,6 +36,9 @@ def get(key: str) -> Any:
     """
     if time.monotonic() >= _memory.until:
         _refresh()
+    if key not in REGISTRY and key not in _memory.own:
+        # Another process may have added it since this one looked.
+        _refresh()
     spec = REGISTRY[key] if key in REGISTRY else _memory.own[key]
     if key not in _memory.stored or not spec.editable:
         return copy.copy(spec.default)

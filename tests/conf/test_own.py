@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from audit.context import acting
 from audit.models import Entry
 from sop_portal import conf
-from sop_portal.conf import services
+from sop_portal.conf import services, values
 from sop_portal.conf.models import Setting
 from sop_portal.conf.registry import REGISTRY
 from sop_portal.lib.errors import NotAllowed, Refused
@@ -37,6 +37,18 @@ def admin(client):
 def add(**changes: Any) -> Any:
     with acting("system", source="command"):
         return services.add(**{**WISH, **changes}, by=None)
+
+
+def test_one_that_another_process_has_just_added_is_known_at_once(admin, client, monkeypatch):
+    add()
+    # This process looked a moment ago, when it was not there.
+    stale = values._Memory()
+    stale.until = float("inf")
+    monkeypatch.setattr(values, "_memory", stale)
+    assert client.get(f"{LIST}erp_plant/").status_code == 200
+    assert conf.get("erp_plant") == "1000"
+    with pytest.raises(KeyError):
+        conf.get("nobody_declares_this")
 
 
 @pytest.mark.parametrize(

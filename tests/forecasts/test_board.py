@@ -170,6 +170,19 @@ def test_a_managers_board_shows_no_foreign_rep_customer_or_product(client):
     assert page.context["board"].rows == []
 
 
+def test_a_former_rep_sees_no_customer_of_what_only_stood_in_their_name():
+    world = make_world(lines=2)
+    submitted(world.lines[:1])
+    close(world)
+    assert len(rows(world, world.rep, tab=board.PRODUCT)) == 2
+    with acting(world.admin, source="web"):
+        assign_customers([world.customer.pk], world.other_rep, by=world.admin)
+    assert set(rows(world, world.rep, tab=board.PRODUCT)) == {world.lines[0].product.description}
+    (row,) = rows(world, world.rep, tab=board.CUSTOMER).values()
+    assert (row.expected, row.plan.money) == (1, 12 * 100 * 10)
+    assert rows(world, world.rep)[world.rep.full_name].expected == 2
+
+
 def test_filters_stand_in_the_address(client):
     world = make_world(lines=2)
     submitted(world.lines)

@@ -160,7 +160,8 @@ class SettingList(ApiView):
         values = read(NewValues, request.data)["values"]
         faults: list[Fault] = []
         with transaction.atomic():
-            for key, value in values.items():
+            # In one order, so that two who change the same settings wait for each other.
+            for key, value in sorted(values.items()):
                 try:
                     services.set_value(key, value, by=request.user)
                 except Refused as refusal:
