@@ -10,7 +10,8 @@ from django.dispatch import Signal
 # open     -
 # extend   reps (ids, None for everybody), until, was (the deadline of the cycle before), reason
 # refresh  woken and slept: {rep id: number of lines}, filled in by the receiver
-# close    reason; missed: {rep id: number of lines}, filled in by the receiver
+# close    reason; missed: {rep id: number of lines} and late: {rep id} of those who missed lines by this close (others did
+#          by an earlier one, and it was not opened again for them), filled in by the receiver
 # reopen   reps (ids, None for everybody), until, was, reason; reopened: {rep id: number of lines}, filled in
 # publish  -
 cycle_moved = Signal()

@@ -137,10 +137,10 @@ def _refreshed(cycle: Cycle, by: Any, now: dt.datetime, details: Mapping[str, An
 
 
 def _closed(cycle: Cycle, by: Any, now: dt.datetime, details: Mapping[str, Any]) -> None:
-    """Reps hear what they missed, admins the totals."""
+    """Reps hear what they missed, unless they heard it at an earlier close, and admins the totals."""
     missed: Mapping[int, int] = details["missed"]
     shares = people.participants(cycle)
-    late = [share for share in shares if missed.get(share.rep_id)]
+    late = [share for share in shares if share.rep_id in details["late"]]
     lines = _missed_lines(cycle, [share.rep_id for share in late])
     common = {"cycle": str(cycle), "policy": missed_words(cycle), "reason": details["reason"]}
     queue_many(

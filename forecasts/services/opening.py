@@ -238,14 +238,14 @@ def sold_since(cycle: Cycle) -> dt.date:
 def close_lines(cycle: Cycle, *, by: Any, now: dt.datetime, details: dict[str, Any]) -> None:
     """Live lines nobody handed in become missed and keep their values; every line is copied, the counts are stored.
 
-    `details` tell how many lines of each rep were missed.
+    `details` tell how many lines of each rep are missed, and whose became so by this close.
     """
     with connection.cursor() as cursor, past_the_guard():
         cursor.execute(
             "WITH late AS (SELECT id, status FROM forecasts_line "
             "WHERE cycle_id = %s AND live AND status IN ('draft', 'rejected') ORDER BY id FOR UPDATE) "
             "UPDATE forecasts_line AS line SET status = 'missed', revision = line.revision + 1 "
-            "FROM late WHERE line.id = late.id RETURNING line.id, late.status",
+            "FROM late WHERE line.id = late.id RETURNING line.id, late.status, line.owner_id",
             [cycle.pk],
         )
         missed = cursor.fetchall()
@@ -255,12 +255,13 @@ def close_lines(cycle: Cycle, *, by: Any, now: dt.datetime, details: dict[str, A
         "forecast",
         f"SELECT line.id::text, {LABEL}, jsonb_build_object('status', jsonb_build_array(late.status, 'missed')) "
         f"{LABELLED} JOIN unnest(%s::bigint[], %s::text[]) AS late(id, status) ON late.id = line.id",
-        [[line for line, _ in missed], [status for _, status in missed]],
+        [[line for line, _, _ in missed], [status for _, status, _ in missed]],
     )
     counts: dict[int, dict[str, int]] = {}
     for owner, status, number in _status_counts(cycle):
         counts.setdefault(owner, {})[status] = number
     shares = list(Participant.objects.filter(cycle=cycle).select_for_update().order_by("pk"))
+    details["late"] = {owner for _, _, owner in missed}
     details["missed"] = {owner: found["missed"] for owner, found in counts.items() if "missed" in found}
     for share in shares:
         share.counts_at_close = counts.get(share.rep_id, {})

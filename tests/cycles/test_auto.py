@@ -42,7 +42,14 @@ def test_the_job_closes_once_the_deadline_has_passed(world, at, moved):
         "The deadline has passed.",
     )
     assert moved == [
-        ("close", {"reason": "The deadline has passed.", "missed": {world.rep.pk: 1, world.other_rep.pk: 2}})
+        (
+            "close",
+            {
+                "reason": "The deadline has passed.",
+                "missed": {world.rep.pk: 1, world.other_rep.pk: 2},
+                "late": {world.rep.pk, world.other_rep.pk},
+            },
+        )
     ]
     entry = Entry.objects.get(action="cycle_closed")
     assert (entry.actor_id, entry.actor_label, entry.source) == (None, "system", "job")

@@ -202,6 +202,18 @@ def test_late_actuals_tell_those_whose_lines_changed(world: SimpleNamespace) -> 
     assert "1 line woke up" in mail.text and "1 line woke up" in mail.html
 
 
+def test_a_second_close_tells_only_those_for_whom_it_was_opened_again(world: SimpleNamespace) -> None:
+    close(world)
+    assert ("lines_missed", "Oskar Rep") in sent() and ("lines_missed", "Rita Rep") in sent()
+    with acting(world.admin, source="web"):
+        cycle_services.reopen_cycle(
+            world.cycle.pk, until=LATER, reason="Rita was ill.", by=world.admin, rep_ids=[world.rep.pk]
+        )
+    clear()
+    close(world)
+    assert sent() == [("cycle_closed", "Ada Admin"), ("lines_missed", "Rita Rep")]
+
+
 def test_closing_tells_reps_what_they_missed_and_admins_the_totals(world: SimpleNamespace) -> None:
     submitted(world.lines[:1])
     submitted(world.other_lines)
