@@ -104,16 +104,15 @@ class CycleDetail(ApiView):
     @extend_schema(operation_id="cycles_delete", tags=[TAG], responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Delete a draft; a cycle that was ever open is kept."""
-        visible(request, pk)
-        services.delete_cycle(pk, by=request.user)
+        with transaction.atomic():
+            held(request, pk)
+            services.delete_cycle(pk, by=request.user)
         return Response(status=204)
 
     @staticmethod
     def _write(request: Request, pk: int, *, partial: bool) -> Response:
         with transaction.atomic():
-            cycle = visible(request, pk)
-            services.require_mover(request.user)
-            require_match(request, shapes.whole(cycle))
+            cycle = held(request, pk)
             values = read(shapes.CycleBody, request.data, partial=partial)
             now = {name: getattr(cycle, name) for name in ("first_period", "closes_at", "opens_at", "name")}
             kept = now if partial else {"opens_at": None, "name": ""}
@@ -123,3 +122,12 @@ class CycleDetail(ApiView):
 def visible(request: Request, pk: int) -> Cycle:
     """The cycle, if the person may see it. Raises Http404."""
     return get_object_or_404(Cycle.objects.visible_to(request.user), pk=pk)
+
+
+def held(request: Request, pk: int) -> Cycle:
+    """The cycle, kept from others, for somebody who runs cycles and saw it as it is."""
+    visible(request, pk)
+    services.require_mover(request.user)
+    cycle = Cycle.objects.lock_exclusive(pk)
+    require_match(request, shapes.whole(cycle))
+    return cycle

@@ -33,6 +33,7 @@ def test_a_draft_is_made_changed_and_deleted(admin: Program) -> None:
     moved = admin("PATCH", address, {"first_period": "2027-02-01"}, If_Match=seen["ETag"])
     assert (moved.status_code, moved.json()["name"]) == (200, "S&OP Feb 2027")
     assert admin("PATCH", address, {"name": "x"}, If_Match=seen["ETag"]).status_code == 412
+    assert admin("DELETE", address, If_Match=seen["ETag"]).status_code == 412
     assert admin("PUT", address, {**BODY, "name": "Winter"}).json()["name"] == "Winter"
     rep = program_of(make_user("sales_rep"))
     assert rep("GET", address).status_code == 404

@@ -147,6 +147,9 @@ class UserDetail(ApiView):
     @extend_schema(operation_id="users_delete", tags=[TAG], responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Deactivate a user: their work stays attributed to them. Doing it again changes nothing."""
+        now = one(request, pk)
+        services.require_admin(request.user)  # type: ignore[arg-type]
+        require_match(request, now)
         set_active(request, pk, False)
         return Response(status=204)
 
