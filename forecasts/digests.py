@@ -4,14 +4,15 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, F, Q, Window
+from django.db.models import Count, F, OuterRef, Q, Subquery, Window
 from django.db.models.functions import RowNumber, Trunc
 from django.urls import reverse
 
 from forecasts.mails import people
 from forecasts.mails.words import NAMED, count, named, own_clock
-from forecasts.models import Line
+from forecasts.models import Line, Snapshot
 from forecasts.queue import reviewed_cycles
+from sop_portal.accounts.models import User
 from sop_portal.mail.services import Letter
 
 DIGEST = "submissions_digest"
@@ -25,7 +26,10 @@ _KEPT = [Line.Status.SUBMITTED, Line.Status.APPROVED, Line.Status.REJECTED]
 
 @dataclass
 class Hour:
-    """What one rep's lines saw handed in within an hour. waiting: how many of them nobody has decided yet."""
+    """What one rep's lines saw handed in within an hour. waiting: how many of them nobody has decided yet.
+
+    rep: whose lines they were then; those of a customer who moved on since are no news of the next rep.
+    """
 
     rep: Any
     cycle: Any
@@ -36,30 +40,33 @@ class Hour:
 
 
 def hours(now: dt.datetime) -> list[Hour]:
-    """The hours that are over, by rep, in one query."""
+    """The hours that are over, by rep, in two queries."""
     until = (now - GRACE).replace(minute=0, second=0, microsecond=0)
-    of_hour: Any = {"partition_by": [F("cycle_id"), F("owner_id"), F("hour")]}
+    of_hour: Any = {"partition_by": [F("cycle_id"), F("rep_id"), F("hour")]}
+    then = Snapshot.objects.filter(line=OuterRef("pk"), event=Snapshot.Event.SUBMIT).order_by("-pk")
     order = [F("customer__name").asc(), F("product__item_code").asc(), F("pk").asc()]
     rows: Any = (
         Line.objects.live()
         .filter(
-            cycle__in=reviewed_cycles().order_by(), status__in=_KEPT, owner__isnull=False,
+            cycle__in=reviewed_cycles().order_by(), status__in=_KEPT,
             submitted_at__gte=until - LOOK_BACK, submitted_at__lt=until,
         )
-        .annotate(hour=Trunc("submitted_at", "hour", tzinfo=dt.UTC))
+        .annotate(hour=Trunc("submitted_at", "hour", tzinfo=dt.UTC), rep_id=Subquery(then.values("owner")[:1]))
+        .filter(rep_id__isnull=False)
         .annotate(
             place=Window(RowNumber(), order_by=order, **of_hour),
             number=Window(Count("pk"), **of_hour),
             waiting=Window(Count("pk", filter=Q(status=Line.Status.SUBMITTED)), **of_hour),
         )
         .filter(place__lte=NAMED)
-        .select_related("cycle", "customer", "product", "owner__manager")
-        .order_by("cycle_id", "owner_id", "hour", "place")
+        .select_related("cycle", "customer", "product")
+        .order_by("cycle_id", "rep_id", "hour", "place")
     )  # fmt: skip
+    reps = User.objects.select_related("manager").in_bulk({line.rep_id for line in rows})
     found: dict[tuple[int, int, dt.datetime], Hour] = {}
     for line in rows:
-        key = (line.cycle_id, line.owner_id, line.hour)
-        one = found.setdefault(key, Hour(line.owner, line.cycle, line.hour, line.number, line.waiting))
+        key = (line.cycle_id, line.rep_id, line.hour)
+        one = found.setdefault(key, Hour(reps[line.rep_id], line.cycle, line.hour, line.number, line.waiting))
         one.named.append(line)
     return list(found.values())
 

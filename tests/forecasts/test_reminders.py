@@ -18,6 +18,7 @@ from forecasts import digests, reminders, services
 from forecasts.services import reminding
 from forecasts.tasks import send_deadline_reminders, send_digests
 from masterdata.models import Customer
+from masterdata.services import assign_customers
 from sop_portal.accounts.models import User
 from sop_portal.conf import services as settings_services
 from sop_portal.lib.errors import Conflict, NotAllowed, Refused
@@ -374,6 +375,16 @@ def test_an_hour_of_submissions_is_one_mail_to_manager_and_admins(world: SimpleN
     at(day(5, 12, 5))
     assert digest() == 2
     assert OutboxMail.objects.filter(kind=digests.DIGEST).count() == 4
+
+
+def test_lines_that_go_to_another_rep_are_not_told_as_theirs(world: SimpleNamespace, at: Any) -> None:
+    at(day(5, 10, 5))
+    submitted(world.lines)
+    at(day(5, 11, 5))
+    assert digest() == 2
+    with acting(world.admin, source="web"):
+        assign_customers([world.customer.pk], world.other_rep, by=world.admin)
+    assert digest() == 0
 
 
 def test_the_same_hour_of_two_cycles_is_told_for_each(world: SimpleNamespace) -> None:
