@@ -318,6 +318,7 @@ class Portal(RuleBasedStateMachine):
         until = self.now + days * DAY
         expected: type[DomainError] | None = None
         changed = {("cycle", str(pk)): "cycle_extended"}
+        moved: set[int] = set()
         if until <= self.now:
             expected = Refused
         elif chosen is None:
@@ -326,12 +327,20 @@ class Portal(RuleBasedStateMachine):
                 changed = {}
             elif not expected:
                 cycle.closes_at = until
+                moved = {0, 1}
         elif any(rep not in self.expected for rep in chosen) or any(cycle.deadline(rep) > until for rep in chosen):
             expected = Refused
         elif all(cycle.deadline(rep) == until for rep in chosen):
             changed = {}
         else:
-            cycle.extensions |= {rep: until for rep in chosen if cycle.deadline(rep) != until}
+            moved = {rep for rep in chosen if cycle.deadline(rep) != until}
+            cycle.extensions |= dict.fromkeys(moved, until)
+        stored = self.stored()
+        for number, line in cycle.lines.items():
+            if line.status == MISSED and line.rep in moved:
+                # It was opened again for others only.
+                line.status, line.revision = DRAFT, line.revision + 1
+                changed[self.forecast(stored[number])] = "forecast_updated"
         reps = None if chosen is None else [self.people[f"rep{rep}"].pk for rep in chosen]
         self.act(
             "admin", expected,
