@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -456,6 +457,14 @@ def test_a_press_does_not_stand_in_for_the_daily_reminder(world: SimpleNamespace
     at(day(6, 9))
     run()
     assert reached() == ["Oskar Rep", "Rita Rep", "Rita Rep"]
+
+
+def test_a_manager_who_may_read_everything_still_reminds_the_team_alone(world: SimpleNamespace) -> None:
+    with acting(world.admin, source="web"):
+        world.manager.groups.add(Group.objects.get(name="viewer"))
+    manager = User.objects.get(pk=world.manager.pk)
+    _, _, left = reminding.remindable(world.cycle.pk, None, manager)
+    assert [one.rep for one in left] == [world.rep]
 
 
 def test_managers_remind_their_team_and_nobody_else(world: SimpleNamespace) -> None:
