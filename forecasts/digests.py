@@ -72,14 +72,17 @@ def hours(now: dt.datetime) -> list[Hour]:
 
 
 def letters(found: list[Hour]) -> list[Letter]:
-    """One letter for each rep and hour to the rep's manager and to every admin."""
+    """One letter for each rep and hour to the rep's manager, if they decide, and to every admin."""
     if not found:
         return []
     admins = people.admins()
+    bosses = people.deciding(one.rep.manager for one in found)
     made = []
     for one in found:
         boss = one.rep.manager
-        readers = {reader.pk: reader for reader in [*([boss] if boss is not None and boss.is_active else []), *admins]}
+        readers = {
+            reader.pk: reader for reader in [*([boss] if boss is not None and boss.pk in bosses else []), *admins]
+        }
         readers.pop(one.rep.pk, None)
         made += [_letter(one, reader) for reader in readers.values()]
     return made

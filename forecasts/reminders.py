@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from cycles.models import Cycle, Participant
 from cycles.services import business_zone
+from forecasts.mails import people
 from forecasts.mails.words import NAMED, count, deadline_words, due_day, missed_words, named, own_clock
 from forecasts.models import Line
 from forecasts.queue import reviewed_cycles
@@ -139,7 +140,7 @@ class Waiting:
 def waiting_decisions(now: dt.datetime) -> list[Waiting]:
     """Those for whom lines wait too long, or wait at all on the last days before the deadline.
 
-    Lines wait for the owner's manager. Those who decide every line are asked where there is no active manager, or where
+    Lines wait for the owner's manager. Those who decide every line are asked where no manager may decide, or where
     the manager worked on a line; nobody is asked for lines that they submitted or edited last themselves.
     """
     rows = list(
@@ -157,10 +158,11 @@ def waiting_decisions(now: dt.datetime) -> list[Waiting]:
         for user in User.objects.filter(pk__in={row["owner_id"] for row in rows}).select_related("manager")
     }
     deciders = list(User.objects.active().with_permission("forecasts.decide_any_line"))
+    bosses = people.deciding(owner.manager for owner in owners.values())
     found: dict[int, Waiting] = {}
     for row in sorted(rows, key=lambda row: str(owners[row["owner_id"]])):
         owner, workers = owners[row["owner_id"]], (row["submitted_by_id"], row["edited_by_id"])
-        boss = owner.manager if owner.manager is not None and owner.manager.is_active else None
+        boss = owner.manager if owner.manager is not None and owner.manager.pk in bosses else None
         for reviewer in [boss] if boss is not None and boss.pk not in workers else deciders:
             if reviewer.pk in workers:
                 continue

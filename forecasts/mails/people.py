@@ -30,6 +30,14 @@ def teams(reps: Iterable[Any]) -> dict[Any, list[Any]]:
     return found
 
 
+def deciding(users: Iterable[Any]) -> set[int]:
+    """The keys of those of `users` who are active and may decide their team's lines, in one query."""
+    may = User.objects.active().with_permission("forecasts.decide_team_lines")
+    may |= User.objects.active().with_permission("forecasts.decide_any_line")
+    keys = {user.pk for user in users if user is not None}
+    return set(may.filter(pk__in=keys).order_by().values_list("pk", flat=True)) if keys else set()
+
+
 def readers_of_plans() -> list[User]:
     """Those who read more than their own lines: managers, viewers and admins."""
     users = User.objects.active()

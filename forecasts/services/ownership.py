@@ -8,12 +8,14 @@ from django.db import connection
 from django.db.models import Count, Q
 
 from audit.services import record_query
-from cycles.models import Cycle
+from cycles.models import Cycle, Participant
 from forecasts.figures import HANDED_IN
 from forecasts.models import Line
 from forecasts.services.opening import LABEL, LABELLED
+from forecasts.services.reopening import extend_lines
 from forecasts.services.shares import expect
 from forecasts.services.writing import past_the_guard
+from sop_portal.lib.clock import portal_now
 
 _MOVE = """
 WITH moving AS (
@@ -42,13 +44,15 @@ def move_lines(customer_ids: Iterable[int], rep: Any) -> int:
 
     Must run in the transaction that changes the customers, which holds their rows. Values, revisions and who submitted
     stay; the denominators of both reps follow. Without a new rep the lines stay where they are: in an open cycle each
-    has an owner. A cycle that closes meanwhile keeps its lines.
+    has an owner. A line that was missed is a draft again when the new rep has time. A cycle that closes meanwhile keeps its
+    lines.
     """
-    cycle = Cycle.objects.open().first()
-    if rep is None or cycle is None:
+    seen = Cycle.objects.open().first()
+    if rep is None or seen is None:
         return 0
-    Cycle.objects.lock_shared(cycle.pk)
-    if not Cycle.objects.open().filter(pk=cycle.pk).exists():
+    Cycle.objects.lock_shared(seen.pk)
+    cycle = Cycle.objects.open().filter(pk=seen.pk).first()
+    if cycle is None:
         return 0
     with connection.cursor() as cursor, past_the_guard():
         cursor.execute(_MOVE, {"cycle": cycle.pk, "customers": list(customer_ids), "rep": rep.pk})
@@ -59,7 +63,16 @@ def move_lines(customer_ids: Iterable[int], rep: Any) -> int:
     more = Counter({rep.pk: sum(live for _, _, live in moved)})
     more.subtract(owner for _, owner, live in moved if live and owner is not None)
     expect(cycle, more)
+    _give_back(cycle, rep)
     return len(moved)
+
+
+def _give_back(cycle: Cycle, rep: Any) -> None:
+    """In a cycle that was opened again for some, lines that were missed come to somebody who may have time for them."""
+    share = Participant.objects.filter(cycle=cycle, rep=rep).first()
+    now = portal_now()
+    if cycle.takes_input(now, share.deadline_extension if share else None):
+        extend_lines(cycle, by=None, now=now, details={"reps": [rep.pk]})
 
 
 def would_move(customer_ids: Iterable[int]) -> str:

@@ -107,6 +107,28 @@ def test_missed_lines_of_a_customer_who_moved_on_go_to_the_present_rep(closed):
     assert status_of(closed.other_lines) == ["missed", "missed"]
 
 
+def test_a_missed_line_that_comes_to_a_rep_with_time_is_a_draft_again(closed):
+    act("reopen_cycle", closed.cycle.pk, until=LATER, reason=WHY, by=closed.admin, rep_ids=[closed.other_rep.pk])
+    assert status_of(closed.lines) == ["submitted", "missed"]
+    next_transaction()
+    with acting(closed.admin, source="web"):
+        assign_customers([closed.customer.pk], closed.other_rep, by=closed.admin)
+    assert status_of(closed.lines) == ["submitted", "draft"]
+    told = Entry.objects.filter(entity_type="forecast", entity_id=str(closed.lines[1].pk)).latest("id")
+    assert told.changes["status"] == ["missed", "draft"] and "owner" in told.changes
+    line = lines_of(closed.customer)[1]
+    assert line.owner == closed.other_rep
+    type_into(line)
+
+
+def test_a_missed_line_that_comes_to_a_rep_without_time_stays_missed(closed):
+    newcomer = make_user("sales_rep", manager=closed.manager)
+    act("reopen_cycle", closed.cycle.pk, until=LATER, reason=WHY, by=closed.admin, rep_ids=[closed.other_rep.pk])
+    with acting(closed.admin, source="web"):
+        assign_customers([closed.customer.pk], newcomer, by=closed.admin)
+    assert status_of(closed.lines) == ["submitted", "missed"]
+
+
 def test_what_cannot_be_reopened(closed, at):
     def refused(kind, match, **kw):
         with pytest.raises(kind, match=match):

@@ -21,6 +21,7 @@ from forecasts.tasks import send_deadline_reminders, send_digests
 from masterdata.models import Customer
 from masterdata.services import assign_customers
 from sop_portal.accounts.models import User
+from sop_portal.accounts.services import set_roles
 from sop_portal.conf import services as settings_services
 from sop_portal.lib.errors import Conflict, NotAllowed, Refused
 from sop_portal.mail.models import Notification, OutboxMail
@@ -101,6 +102,16 @@ def test_somebody_finished_is_never_reminded(world: SimpleNamespace, at: Any) ->
     at(day(6))
     run()
     assert reached() == []
+
+
+def test_a_manager_who_may_not_decide_is_not_asked_to(world: SimpleNamespace, at: Any) -> None:
+    submitted(world.lines[:1])
+    with acting("system", source="command"):
+        set_roles(world.manager, ["viewer"], by=None)
+    clear()
+    at(day(6))
+    assert run()["decisions"] == 1
+    assert reached(reminders.WAITING) == [world.admin.full_name]
 
 
 def test_what_came_back_is_left_again_and_named_first(world: SimpleNamespace, at: Any) -> None:
