@@ -25,7 +25,7 @@ def forget_attempts() -> int:
     return turns.forget()
 
 
-@scheduled("forget_tokens", hour="2", minute="30")
+@scheduled("forget_tokens", hour="2", minute="30", forgets=True)
 @shared_task
 def forget_tokens() -> int:
     """Delete sign-ins of the API that ended a month ago, and answers kept for repeated requests."""

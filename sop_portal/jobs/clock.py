@@ -38,7 +38,7 @@ def require_steady(days: int) -> None:
     if watch.last_seen < again:
         raise Conflict(
             f"The clock went from {watch.jumped_from:%Y-%m-%d} to {watch.jumped_to:%Y-%m-%d} at once, or the portal was "
-            f"off for so long. Files may be younger than they look, so none is deleted before {again:%Y-%m-%d}. If the "
+            f"off for so long. What looks old may be younger, so nothing is deleted for its age before {again:%Y-%m-%d}. If the "
             "clock is right, say so with manage.py cleanup_files --clock-is-right."
         )
 

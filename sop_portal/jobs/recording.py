@@ -15,10 +15,11 @@ from django.db import transaction
 
 from audit.context import SYSTEM, acting
 from audit.services import Event, record
+from sop_portal.jobs import clock
 from sop_portal.jobs.models import JobRun
 from sop_portal.jobs.signals import job_failed
 from sop_portal.lib.clock import portal_now
-from sop_portal.lib.errors import DomainError
+from sop_portal.lib.errors import Conflict, DomainError
 from sop_portal.lib.jobs import SCHEDULES, Schedule
 from sop_portal.lib.leases import key_of, lease
 
@@ -71,6 +72,13 @@ def run(schedule: Schedule, asked: Asked, work: Callable[[], Any]) -> JobRun:
         begun = _begin(schedule, asked)
         if begun.state != State.RUNNING:
             return begun
+        if schedule.forgets:
+            try:
+                clock.require_steady(clock.JUMP.days)
+            except Conflict as refusal:
+                # It will be so for days, and nobody needs a mail a day about it: `cleanup_files` fails and says it.
+                end(begun, State.SKIPPED, error=refusal.detail)
+                return begun
         log.debug("job begins", job=begun.job, run=begun.pk)
         try:
             with acting(SYSTEM, source="job", on_behalf_of=begun.person):

@@ -22,7 +22,7 @@ def cleanup_files() -> dict[str, int]:
     return cleaning.clean()
 
 
-@scheduled("cleanup_job_runs", hour="2", minute="40")
+@scheduled("cleanup_job_runs", hour="2", minute="40", forgets=True)
 @shared_task(name="sop_portal.jobs.tasks.cleanup_job_runs")
 def cleanup_job_runs() -> int:
     """Delete runs of jobs from more than 90 days ago, and after two days those that found nothing to do."""

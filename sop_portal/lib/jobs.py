@@ -21,6 +21,7 @@ class Schedule:
     hour: str
     day_of_week: str
     is_told: bool = True
+    forgets: bool = False
 
     @property
     def is_frequent(self) -> bool:
@@ -37,17 +38,24 @@ CLEANERS: dict[str, Callable[[dt.datetime, bool], int]] = {}
 
 
 def scheduled(
-    name: str, *, minute: str = "0", hour: str = "*", day_of_week: str = "*", is_told: bool = True
+    name: str,
+    *,
+    minute: str = "0",
+    hour: str = "*",
+    day_of_week: str = "*",
+    is_told: bool = True,
+    forgets: bool = False,
 ) -> Callable[[Any], Any]:
     """Declare that the task below runs at these times; stands above `@shared_task`.
 
     The task takes no arguments, may run twice and late, and returns what it did: a number, or numbers by name.
     is_told: whether the trail tells of good runs that beat started; not where each entry would be work for the next run.
+    forgets: whether it deletes rows for their age, and so waits after the clock has jumped.
     """
 
     def declare(task: Any) -> Any:
         description = (task.run.__doc__ or "").strip().partition("\n")[0]
-        SCHEDULES[name] = Schedule(name, task.name, description, minute, hour, day_of_week, is_told)
+        SCHEDULES[name] = Schedule(name, task.name, description, minute, hour, day_of_week, is_told, forgets)
         return task
 
     return declare

@@ -13,7 +13,7 @@ def send_outbox() -> dict[str, int]:
     return dict(sending.send_due())
 
 
-@scheduled("forget_old_mail", hour="2", minute="50")
+@scheduled("forget_old_mail", hour="2", minute="50", forgets=True)
 @shared_task(name="mail.tasks.forget_old_mail")
 def forget_old_mail() -> dict[str, int]:
     """Delete notices and sent mails from more than 90 days ago."""

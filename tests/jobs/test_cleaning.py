@@ -16,10 +16,12 @@ from audit.models import Entry
 from masterdata.imports import ageing
 from masterdata.models import ImportRun
 from sop_portal.conf import services as conf
-from sop_portal.jobs import cleaning, clock
+from sop_portal.jobs import cleaning, clock, recording
 from sop_portal.jobs.models import ClockWatch, JobRun
+from sop_portal.jobs.recording import Asked, StartedBy
 from sop_portal.lib.clock import portal_now
 from sop_portal.lib.errors import Conflict
+from sop_portal.lib.jobs import SCHEDULES
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +199,17 @@ class TestAClockThatJumped:
         look_at(self.NOW + 400 * DAY)
         look_at(self.NOW + dt.timedelta(hours=1))
         clock.require_steady(7)
+
+    @pytest.mark.parametrize("name", ["forget_old_mail", "cleanup_job_runs", "forget_tokens"])
+    def test_keeps_rows_that_only_look_old(self, name: str, look_at: Callable[[dt.datetime], None]) -> None:
+        look_at(self.NOW)
+        look_at(self.NOW + 400 * DAY)
+        run = recording.run(SCHEDULES[name], Asked(StartedBy.BEAT), lambda: pytest.fail("it has begun"))
+        assert run.state == "skipped"
+        assert "nothing is deleted for its age before 2027-04-22" in run.error
+        for days in (404, 408):
+            look_at(self.NOW + days * DAY)
+        assert recording.run(SCHEDULES[name], Asked(StartedBy.BEAT), lambda: 0).state == "ok"
 
     def test_can_be_called_right(
         self, uploads: Path, look_at: Callable[[dt.datetime], None], capsys: pytest.CaptureFixture[str]
