@@ -128,6 +128,6 @@ def held(request: Request, pk: int) -> Cycle:
     """The cycle, kept from others, for somebody who runs cycles and saw it as it is."""
     visible(request, pk)
     services.require_mover(request.user)
-    cycle = Cycle.objects.lock_exclusive(pk)
+    cycle = Cycle.objects.visible_to(request.user).lock_exclusive(pk)
     require_match(request, shapes.whole(cycle))
     return cycle
