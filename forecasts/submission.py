@@ -211,7 +211,10 @@ def _asked(cycle: Cycle, ready: Sequence[Candidate]) -> list[Candidate]:
     A line that the last plan did not hold changed by all it is worth. Before the first plan nothing is a change.
     """
     before = Cycle.objects.filter(first_period__lt=cycle.first_period).exclude(status=Cycle.Status.DRAFT).exists()
-    changed = sorted((item for item in ready if _moved(item)), key=lambda item: (-_moved(item), item.line.product.item_code, item.line.pk))
+    changed = sorted(
+        (item for item in ready if _moved(item)),
+        key=lambda item: (-_moved(item), item.line.product.item_code, item.line.pk),
+    )
     asked = changed[:ASKED] if before else []
     known = {item.line.pk for item in asked}
     return asked + [item for item in ready if item.reason and item.line.pk not in known]
