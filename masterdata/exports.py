@@ -1,7 +1,7 @@
 """Which rows a file of the data pages holds: exactly the list that the same address shows."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from masterdata import details, lists, sales
 from masterdata.filters import BudgetFilter, CustomerFilter, ListFilter, PairFilter, ProductFilter, SalesFilter
-from masterdata.models import ImportRun, MatrixEntry
+from masterdata.models import ImportRun
 from masterdata.scope import COSTS
 from sop_portal.accounts.models import User
 from sop_portal.lib.errors import NotAllowed, Refused
@@ -24,10 +24,28 @@ class Wanted:
     leave_out: frozenset[str] = frozenset()
 
 
+# The form by which the page of a list is filtered; users are filtered by the admin alone.
+FILTERS: Mapping[str, type[ListFilter]] = {
+    ImportRun.Kind.CUSTOMERS: CustomerFilter,
+    ImportRun.Kind.PRODUCTS: ProductFilter,
+    ImportRun.Kind.MATRIX: PairFilter,
+    ImportRun.Kind.ACTUALS: SalesFilter,
+    ImportRun.Kind.BUDGET: BudgetFilter,
+}
+# What the address may order a list by.
+SORTS: Mapping[str, Mapping[str, Sequence[str]]] = {
+    ImportRun.Kind.CUSTOMERS: lists.CUSTOMERS,
+    ImportRun.Kind.PRODUCTS: lists.PRODUCTS,
+    ImportRun.Kind.ACTUALS: lists.SALES,
+    ImportRun.Kind.BUDGET: lists.BUDGETS,
+}
+
+
 def wanted(kind: str, query: QueryDict, user: Any, today: dt.date) -> Wanted:
     """What the address asks for. Raises Refused for filters without sense, NotAllowed, KeyError for unknown kinds."""
-    found = _ROWS[kind](query, user, today)
-    return Wanted(found.rows, found.order, hidden_from(user))
+    rows = _users(user) if kind == ImportRun.Kind.USERS else _listed(kind, query, user, today)
+    order = lists.order(query.get("sort", ""), SORTS[kind]) if kind in SORTS else ()
+    return Wanted(rows, order, hidden_from(user))
 
 
 def hidden_from(user: Any) -> frozenset[str]:
@@ -35,53 +53,17 @@ def hidden_from(user: Any) -> frozenset[str]:
     return frozenset() if user.has_perm("masterdata.view_cost") else COSTS
 
 
-def _checked(form: ListFilter) -> None:
-    """Refuse a filter that makes no sense: a file of nothing would look like an answer."""
+def _listed(kind: str, query: QueryDict, user: Any, today: dt.date) -> Any:
+    """The rows that every filter lets through. Raises Refused: a file of nothing would look like an answer."""
+    # Sales of every month ever are more than anybody means.
+    months = details.usual_months(sales.loaded(today)) if kind == ImportRun.Kind.ACTUALS else ()
+    form: Any = FILTERS[kind](query, user, *months)
     if not form.is_valid():
         raise Refused({form.fields[name].label: " ".join(map(str, errors)) for name, errors in form.errors.items()})
+    return form.in_months(form.apply()) if months else form.apply()
 
 
-def _customers(query: QueryDict, user: Any, today: dt.date) -> Wanted:
-    form = CustomerFilter(query, user)
-    _checked(form)
-    return Wanted(form.apply(), lists.order(query.get("sort", ""), lists.CUSTOMERS))
-
-
-def _products(query: QueryDict, user: Any, today: dt.date) -> Wanted:
-    form = ProductFilter(query, user)
-    _checked(form)
-    return Wanted(form.apply(), lists.order(query.get("sort", ""), lists.PRODUCTS))
-
-
-def _matrix(query: QueryDict, user: Any, today: dt.date) -> Wanted:
-    form = PairFilter(query, user)
-    _checked(form)
-    return Wanted(form.apply(MatrixEntry.objects.visible_to(user)))
-
-
-def _actuals(query: QueryDict, user: Any, today: dt.date) -> Wanted:
-    form = SalesFilter(query, user, *details.usual_months(sales.loaded(today)))
-    _checked(form)
-    return Wanted(form.in_months(form.apply()), lists.order(query.get("sort", ""), lists.SALES))
-
-
-def _budget(query: QueryDict, user: Any, today: dt.date) -> Wanted:
-    form = BudgetFilter(query, user)
-    _checked(form)
-    return Wanted(form.apply(), lists.order(query.get("sort", ""), lists.BUDGETS))
-
-
-def _users(query: QueryDict, user: Any, today: dt.date) -> Wanted:
+def _users(user: Any) -> Any:
     if not user.has_perm("accounts.manage_users"):
         raise NotAllowed("Only an S&OP admin takes the list of users away.")
-    return Wanted(User.objects.visible_to(user))
-
-
-_ROWS: Mapping[str, Callable[[QueryDict, Any, dt.date], Wanted]] = {
-    ImportRun.Kind.CUSTOMERS: _customers,
-    ImportRun.Kind.PRODUCTS: _products,
-    ImportRun.Kind.MATRIX: _matrix,
-    ImportRun.Kind.ACTUALS: _actuals,
-    ImportRun.Kind.BUDGET: _budget,
-    ImportRun.Kind.USERS: _users,
-}
+    return User.objects.visible_to(user)

@@ -316,8 +316,9 @@ class PairFilter(ListFilter):
     customer = forms.CharField(label="Customer", required=False, max_length=100)
     product = forms.CharField(label="Product", required=False, max_length=100)
 
-    def apply(self, rows: Any) -> Any:
-        """Of `rows` those of the customers and products asked for; none while the filter makes no sense."""
+    def apply(self) -> Any:
+        """The entries in scope of the customers and products asked for; none while the filter makes no sense."""
+        rows = MatrixEntry.objects.visible_to(self.user)
         if not self.is_valid():
             return rows.none()
         if self.wanted("customer"):

@@ -1,6 +1,5 @@
 """Files in and out: uploads that are checked and applied, what became of them, templates, exports."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import django_filters
@@ -14,8 +13,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from masterdata.exports import wanted
-from masterdata.filters import CustomerFilter, PairFilter, ProductFilter, SalesFilter
+from masterdata.exports import FILTERS, SORTS, wanted
 from masterdata.imports import runs, worker
 from masterdata.imports.doing import ELSEWHERE
 from masterdata.imports.keeping import require_importer
@@ -41,11 +39,6 @@ DRY_RUN = OpenApiParameter(
     "dry_run", str, enum=["0", "1"], default="0", description="1: only check it; apply it afterwards."
 )
 KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(KINDS), description="What the file holds.")
-# The filters of an export are those of the page's list.
-_FILTERS: Mapping[str, Any] = {
-    ImportRun.Kind.CUSTOMERS: CustomerFilter, ImportRun.Kind.PRODUCTS: ProductFilter,
-    ImportRun.Kind.MATRIX: PairFilter, ImportRun.Kind.ACTUALS: SalesFilter, ImportRun.Kind.BUDGET: PairFilter,
-}  # fmt: skip
 
 
 class XlsxRenderer(JSONRenderer):
@@ -341,9 +334,9 @@ class Export(ApiView):
             *(
                 OpenApiParameter(name, str, description=f"{field.label}, as the page of the list names it. {of}")
                 for name, field, of in (
-                    (name, field, f"For {', '.join(kind for kind, form in _FILTERS.items() if name in form.base_fields)}.")
+                    (name, field, f"For {', '.join(kind for kind, form in FILTERS.items() if name in form.base_fields)}.")
                     for name, field in {
-                        name: field for form in _FILTERS.values() for name, field in form.base_fields.items()
+                        name: field for form in FILTERS.values() for name, field in form.base_fields.items()
                     }.items()
                 )
             ),
@@ -353,9 +346,11 @@ class Export(ApiView):
     def get(self, request: Request, kind: str) -> HttpResponseBase:
         """The rows that the page of a list shows with the same filters, as a file that the import takes back."""
         _kind(kind)
-        form = _FILTERS.get(kind)
+        form, sorts = FILTERS.get(kind), SORTS.get(kind)
         query = request.query_params.copy()
-        refuse_unknown(query, ("format", "sort", *(form.base_fields if form else ())))
+        refuse_unknown(query, ("format", *(["sort"] if sorts else ()), *(form.base_fields if form else ())))
+        if sorts and query.get("sort", "").removeprefix("-") not in ("", *sorts):
+            raise Invalid([Fault("?sort", "invalid", f"sort takes {', '.join(sorts)}, each also behind -.")])
         kept = query.pop("format", ["xlsx"])[-1]
         if kept not in exports.TYPES:
             raise Invalid([Fault("?format", "invalid", f"format is {' or '.join(exports.TYPES)}.")])

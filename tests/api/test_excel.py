@@ -181,6 +181,21 @@ def test_an_export_is_what_the_import_takes_back(send: Sender) -> None:
         assert send.ask("GET", f"/excel/export/actuals{query}").status_code in (400, 422)
 
 
+def test_an_export_takes_the_filters_of_the_page_of_its_list(send: Sender) -> None:
+    code = make_customer().customer_id
+    budgets = [
+        {"version": version, "customer_id": code, "period": "2026-01", "quantity": 1, "amount": 2}
+        for version in ("2026", "2027")
+    ]
+    assert send.ask("POST", "/budget/bulk", {"items": budgets}).status_code == 200
+    told = b"".join(send.ask("GET", "/excel/export/budget?format=csv&version=2027").streaming_content)
+    assert (told.count(b"\n"), b"2027," in told) == (2, True)
+    refused = send.ask("GET", "/excel/export/budget?sort=colour")
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "?sort")
+    assert "customer" in refused.json()["errors"][0]["detail"]
+    assert send.ask("GET", "/excel/export/matrix?sort=customer").status_code == 400
+
+
 def test_a_rep_exports_own_rows_without_costs() -> None:
     rep = make_user("sales_rep")
     make_entry(customer=make_customer(sales_rep=rep, name="Mine"), product=make_product(cost_price="77.31"))
