@@ -6,7 +6,6 @@ with at least one of the three parts. A text is read as typed, by the browser's 
 """
 
 import datetime as dt
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,7 +15,7 @@ from forecasts.models import MAX_PRICE, MAX_QUANTITY, Line, cell_position
 from forecasts.services import LineEdit, problems
 from forecasts.services.values import number_text
 from forecasts.services.writing import cell_label, line_label
-from sop_portal.lib import periods
+from sop_portal.lib import periods, strict_json
 from sop_portal.lib.errors import DomainError, Refused
 from sop_portal.lib.numbers import DecimalMark, parse_number
 
@@ -75,28 +74,12 @@ def read_body(body: bytes) -> list[TypedEdit]:
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant, parse_float=Decimal
-        )
-    except RecursionError:
-        raise Malformed("The body is nested too deeply.") from None
-    except (ValueError, ArithmeticError) as problem:
-        raise Malformed(f"The body is not JSON: {problem}.") from problem
+        data = strict_json.loads(body, Decimal)
+    except strict_json.NotJson as refusal:
+        raise Malformed(str(refusal)) from refusal
     if not isinstance(data, dict):
         raise Malformed("The body must be an object.")
     return data
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(key for n, (key, _) in enumerate(pairs) if key in dict(pairs[:n]))
-        raise Malformed(f"{_shown(twice)} occurs twice in one object.")
-    return found
-
-
-def _constant(name: str) -> NoReturn:
-    raise Malformed(f"{name} is not a number that JSON knows.")
 
 
 def _shown(text: str) -> str:

@@ -43,7 +43,7 @@ def make_tokens(program: Program, *names: str) -> None:
         (b"\xff\xfe", "not UTF-8"),
         ('{"name": NaN}', "NaN is not a number"),
         ('{"name": Infinity}', "Infinity is not a number"),
-        ('{"name": "a", "name": "b"}', "'name' stands twice"),
+        ('{"name": "a", "name": "b"}', "'name' occurs twice"),
         ('{"name": "\\ud800"}', "half of a surrogate pair"),
         ('{"\\uDC00": 1}', "half of a surrogate pair"),
         ("[" * 21 + "]" * 21, "deeper than 20"),

@@ -195,9 +195,9 @@ def test_after_the_deadline_nothing_is_taken(client, line, at):
         ('{"edits": [{"line": 1, "revision": 1, "quantity": {"2027-01": "5", "2027-01": "6"}}]}', "'2027-01' occurs twice"),
         ('{"edits": [{"line": 1, "revision": 1, "risk_class": 4}]}', "edits[0].risk_class"),
         ('{"edits": [{"line": 1, "revision": 1, "quantity": {"2027-01": "' + "9" * 500 + '"}}]}', "500 characters"),
-        ("[" * 100_000, "nested too deeply"),
-        (b"\xff\xfe{}", "not JSON"),
-        ('{"edits": ' + "9" * 6000 + "}", "not JSON"),
+        ("[" * 100_000, "deeper than 20 levels"),
+        (b"\xff\xfe{}", "not UTF-8: byte 0"),
+        ('{"edits": ' + "9" * 6000 + "}", "too many digits"),
     ],
 )  # fmt: skip
 def test_body_of_the_wrong_shape_is_400_and_names_the_field(client, line, body, named):

@@ -1,0 +1,68 @@
+"""Reading JSON strictly: what is not JSON, or could be read in two ways, is refused with a sentence."""
+
+import json
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+DEEPEST = 20
+
+
+class NotJson(ValueError):
+    """Why a body cannot be read, as a sentence."""
+
+
+def loads(body: bytes, parse_float: Callable[[str], Any]) -> Any:
+    """A JSON document in UTF-8: no NaN, no name twice in one object, not nested deeper than DEEPEST.
+
+    parse_float: what a number with decimals or exponent becomes, so that none is read as the float beside it.
+    Raises NotJson with what is wrong and where.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise NotJson(f"The body is not UTF-8: byte {problem.start} cannot be read.") from problem
+    try:
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant, parse_float=parse_float)
+    except json.JSONDecodeError as problem:
+        raise NotJson(
+            f"The body is not JSON: {problem.msg} in line {problem.lineno}, column {problem.colno}."
+        ) from problem
+    except RecursionError as problem:
+        raise NotJson(f"The body is nested deeper than {DEEPEST} levels.") from problem
+    except NotJson:
+        raise
+    except (ValueError, ArithmeticError) as problem:
+        # A whole number of more digits than Python reads, or an exponent beyond every number.
+        raise NotJson("The body holds a number with too many digits.") from problem
+    if _is_too_deep(document):
+        raise NotJson(f"The body is nested deeper than {DEEPEST} levels.")
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        shown = twice[:60].encode("utf-8", "replace").decode()
+        raise NotJson(f"The name '{shown}' occurs twice in one object.")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise NotJson(f"{name} is not a number that JSON knows.")
+
+
+def _is_too_deep(document: Any) -> bool:
+    """Whether lists and objects are nested deeper than DEEPEST levels; a level is looked at in one go."""
+    level = [document] if type(document) in (dict, list) else []
+    depth = 0
+    while level and depth < DEEPEST:
+        level = [
+            part
+            for value in level
+            for part in (value.values() if type(value) is dict else value)
+            if type(part) is dict or type(part) is list
+        ]
+        depth += 1
+    return bool(level)
