@@ -39,8 +39,9 @@ NAMED = {
         "role_changed",
         "deactivated",
         "activated",
+        "token_reused",
     ),
-    "cycle": ("opened", "closed", "archived", "prices_left", "reminded"),
+    "cycle": ("opened", "extended", "closed", "reopened", "archived", "prices_left", "reminded"),
     "forecast": ("submitted", "recalled", "approved", "rejected", "returned", "adjusted"),
 }
 OTHERS = (
@@ -53,6 +54,8 @@ OTHERS = (
     "system_shutdown",
     "mail_retried",
     "mail_tested",
+    "audit_verified",
+    "audit_month_dropped",
 )
 TYPES = {
     "forecast": "Line",
