@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from cycles.models import Cycle
-from sop_portal.lib.api.fields import InstantField, PeriodField
+from sop_portal.lib.api.fields import InstantField, PeriodField, UsersField
 from sop_portal.lib.api.shapes import Shape
 
 REASON = "Shown to those concerned."
@@ -42,10 +42,7 @@ class MoreTime(Shape):
 
     until = InstantField(help_text="The new deadline.")
     reason = serializers.CharField(max_length=300, help_text=REASON)
-    reps = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), required=False, min_length=1, max_length=1_000,
-        source="rep_ids", help_text="Users who get it; everybody unless it is given.",
-    )  # fmt: skip
+    reps = UsersField(source="rep_ids", help_text="Users who get it; everybody unless it is given.")
 
 
 class CycleRow(serializers.Serializer):

@@ -17,6 +17,7 @@ from forecasts import board
 from forecasts.excel.download import TYPES, consolidated_plan
 from forecasts.models import Line
 from forecasts.services import reminding
+from sop_portal.lib.api.fields import UsersField
 from sop_portal.lib.api.problems import Fault, Invalid
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.shapes import Shape, read
@@ -75,10 +76,7 @@ class Statistics(serializers.Serializer):
 class Reminding(Shape):
     """Whom to remind."""
 
-    reps = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), required=False, min_length=1, max_length=1_000,
-        help_text="Users; everybody in scope unless it is given.",
-    )  # fmt: skip
+    reps = UsersField(help_text="Users; everybody in scope unless it is given.")
 
 
 class Reminded(serializers.Serializer):

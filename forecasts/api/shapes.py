@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from forecasts.models import Line, Snapshot
 from forecasts.reasons import LONGEST, Why
+from sop_portal.lib.api.fields import PeriodField
 from sop_portal.lib.risk import RISK_CLASSES
 
 _DIGITS = r"^-?[0-9]+(\.[0-9]+)?$"
@@ -23,11 +24,6 @@ class Numbers(serializers.Field):
 )
 class NumberIn(serializers.Field):
     """An exact number; null clears the cell."""
-
-
-@extend_schema_field({"type": "string", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])(-01)?$", "examples": ["2027-01"]})
-class Period(serializers.Field):
-    """A month."""
 
 
 class LineRow(serializers.Serializer):
@@ -67,7 +63,7 @@ class LineRow(serializers.Serializer):
 class CellIn(serializers.Serializer):
     """One month of a line; what is not named stays."""
 
-    period = Period()
+    period = PeriodField()
     quantity = NumberIn(required=False)
     unit_price = NumberIn(required=False)
 

@@ -1,16 +1,14 @@
 """Fields of bodies and rows, made of the columns that files have too (`masterdata.imports.kinds`): one name, one meaning."""
 
-import datetime as dt
 from collections.abc import Collection
 from typing import Any
 
 from django.db import models
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from masterdata.imports.kinds import Column, Kind
-from sop_portal.lib import periods
+from sop_portal.lib.api.fields import PeriodField
 
 
 class Number(serializers.DecimalField):
@@ -25,23 +23,6 @@ class _NumberSchema(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return {"type": ["string", "number"] if direction == "request" else "string", "format": "decimal"}
-
-
-@extend_schema_field({"type": "string", "pattern": r"^\d{4}-\d{2}(-01)?$", "example": "2027-01"})
-class Month(serializers.Field):
-    """A month, as YYYY-MM or its first day."""
-
-    def to_internal_value(self, data: Any) -> dt.date:
-        try:
-            period = periods.parse(data) if isinstance(data, str) else None
-        except ValueError:
-            period = None
-        if period is None or not periods.EARLIEST <= period <= periods.LATEST:
-            raise serializers.ValidationError("Write the month as year and month, such as 2026-11.")
-        return period
-
-    def to_representation(self, value: Any) -> Any:
-        return value
 
 
 def field_of(column: Column, model: type[models.Model] | None, **more: Any) -> serializers.Field:
@@ -62,7 +43,7 @@ def field_of(column: Column, model: type[models.Model] | None, **more: Any) -> s
     if column.type == "whole":
         return serializers.IntegerField(**said)
     if column.type == "period":
-        return Month(**said)
+        return PeriodField(**said)
     if column.type == "date":
         return serializers.DateField(**said)
     if column.type == "yes_no":

@@ -15,9 +15,10 @@ from sop_portal import conf
 from sop_portal.conf import own, services
 from sop_portal.conf.registry import CATEGORY_LABELS, REGISTRY, Spec
 from sop_portal.lib.api import problems
+from sop_portal.lib.api.lists import all_at_once
 from sop_portal.lib.api.problems import Fault, Invalid, NotAccepted, pointer_of
 from sop_portal.lib.api.repeating import repeatable
-from sop_portal.lib.api.shapes import Shape, read
+from sop_portal.lib.api.shapes import AllAtOnce, Shape, read
 from sop_portal.lib.api.views import ApiView
 from sop_portal.lib.errors import NotAllowed, Refused
 
@@ -48,12 +49,9 @@ class SettingRow(serializers.Serializer):
     own = serializers.BooleanField(help_text="Whether an administrator added it.")
 
 
-class SettingPage(serializers.Serializer):
+class SettingPage(AllAtOnce):
     """All settings; there is one page of them."""
 
-    count = serializers.IntegerField()
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
     results = SettingRow(many=True)
 
 
@@ -138,7 +136,7 @@ class SettingList(ApiView):
         """Every setting with its value, default and range; for administrators."""
         _require_reader(request)
         rows = [row(spec) for spec in (*REGISTRY.values(), *conf.added())]
-        return Response({"count": len(rows), "next": None, "previous": None, "results": rows})
+        return all_at_once(rows)
 
     @extend_schema(
         operation_id="settings_create", tags=[TAG], request=NewSetting, responses={201: SettingRow},
@@ -173,7 +171,7 @@ class SettingList(ApiView):
             conf.clear_cache()
             raise NotAccepted(faults)
         rows = [row(spec) for spec in (services.find(key) for key in values) if spec is not None]
-        return Response({"count": len(rows), "next": None, "previous": None, "results": rows})
+        return all_at_once(rows)
 
 
 class SettingDetail(ApiView):

@@ -11,7 +11,9 @@ from rest_framework.response import Response
 from sop_portal.jobs import overview, services
 from sop_portal.jobs.models import JobRun
 from sop_portal.lib.api import problems
+from sop_portal.lib.api.lists import all_at_once
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.shapes import AllAtOnce
 from sop_portal.lib.api.views import ApiView
 from sop_portal.lib.jobs import SCHEDULES
 
@@ -42,12 +44,9 @@ class JobRow(serializers.Serializer):
     last_run = RunRow(allow_null=True)
 
 
-class JobPage(serializers.Serializer):
+class JobPage(AllAtOnce):
     """All jobs; there is one page of them."""
 
-    count = serializers.IntegerField()
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
     results = JobRow(many=True)
 
 
@@ -74,7 +73,7 @@ class JobList(ApiView):
             }
             for row in overview.rows()
         ]
-        return Response({"count": len(rows), "next": None, "previous": None, "results": rows})
+        return all_at_once(rows)
 
 
 class JobStart(ApiView):

@@ -46,3 +46,11 @@ class PeriodField(serializers.Field):
 
     def to_representation(self, value: dt.date) -> str:
         return value.isoformat()
+
+
+class UsersField(serializers.ListField):
+    """Users by their numbers: at least one, when it is given at all."""
+
+    def __init__(self, **more: Any) -> None:
+        child = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+        super().__init__(child=child, min_length=1, max_length=1_000, required=False, **more)

@@ -57,6 +57,11 @@ class Pages(BasePagination):
         ]  # fmt: skip
 
 
+def all_at_once(rows: list[dict[str, Any]]) -> Response:
+    """The only page of a list that is short for ever."""
+    return Response({"count": len(rows), "next": None, "previous": None, "results": rows})
+
+
 class ListView(ApiView):
     """A list. Subclasses say which rows a person may see, and how one looks.
 
@@ -126,11 +131,7 @@ class ListView(ApiView):
         """The names this list takes in its address."""
         filters = self.filterset_class.get_filters() if self.filterset_class else {}
         own = {name for name in _OWN if name != "search" or self.searched}
-        return own | {str(name) for name in filters} | set(self.more_parameters())
-
-    def more_parameters(self) -> Iterable[str]:
-        """Names beside those of the filters."""
-        return ()
+        return own | {str(name) for name in filters}
 
     @staticmethod
     def _address(request: Request, number: int) -> str:

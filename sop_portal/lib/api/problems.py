@@ -67,13 +67,6 @@ class NotAccepted(DomainError):
         super().__init__(detail or (f"{said} And {more:,} more." if more > 0 else said), **extra)
 
 
-class Gone(DomainError):
-    """What was asked for existed and does not any more (410)."""
-
-    status = 410
-    title = "Gone"
-
-
 class RevisionMissing(DomainError):
     """A write that must say which revision its author saw does not (428)."""
 

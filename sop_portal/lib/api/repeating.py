@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
+import psycopg
 from django.apps import apps
 from django.core.files.uploadedfile import UploadedFile
 from django.db import OperationalError, connection, transaction
@@ -19,7 +20,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sop_portal.lib.api.problems import CONTENT_TYPE, Fault, Invalid
+from sop_portal.lib.api.bodies import JSONRenderer
+from sop_portal.lib.api.problems import Fault, Invalid
 from sop_portal.lib.errors import Conflict, Refused
 
 HEADER = "Idempotency-Key"
@@ -68,7 +70,7 @@ def _once(request: Request, key: str, act: Callable[[], Response]) -> Response:
             return response
         keys.objects.filter(user_id=request.user.pk, key=key).update(
             status=response.status_code,
-            body=b"" if response.data is None else _rendered(response),
+            body=JSONRenderer().render(response.data),
             headers={name: response[name] for name in _HEADERS if name in response},
         )
         return response
@@ -84,6 +86,8 @@ def _claim(keys: Any, user_id: int, key: str, fingerprint: str) -> Any:
             if cursor.rowcount:
                 return None
     except OperationalError as waited:
+        if not isinstance(waited.__cause__, psycopg.errors.LockNotAvailable):
+            raise
         raise Conflict(f"The first request with this {HEADER} is still being worked on; ask again.") from waited
     return keys.objects.get(user_id=user_id, key=key)
 
@@ -111,16 +115,7 @@ def _parts(data: Any) -> Iterator[bytes]:
                 yield str(value).encode("utf-8", "replace")
 
 
-def _rendered(response: Response) -> bytes:
-    from sop_portal.lib.api.bodies import JSONRenderer
-
-    return JSONRenderer().render(response.data)
-
-
 def _again(kept: Any) -> Response:
     """The answer that the first request got."""
     data = orjson.loads(bytes(kept.body)) if kept.body else None
-    response = Response(data, status=kept.status, headers={**kept.headers, "Idempotency-Replayed": "true"})
-    if kept.status >= 400:
-        response.content_type = CONTENT_TYPE
-    return response
+    return Response(data, status=kept.status, headers={**kept.headers, "Idempotency-Replayed": "true"})

@@ -36,6 +36,14 @@ def read(shape: type[serializers.Serializer], data: Any, *, partial: bool = Fals
     return dict(checked.validated_data)
 
 
+class AllAtOnce(serializers.Serializer):
+    """The envelope of a list that has one page for ever; `results` is said by each."""
+
+    count = serializers.IntegerField()
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
 class ProblemFault(serializers.Serializer):
     """What is wrong with one part of a request."""
 
