@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, models
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 
 from audit.models import TrackedQuerySet
 from sop_portal.lib import periods
@@ -202,6 +202,10 @@ class Cycle(models.Model):
         """Whether input is open at `now` (the database's clock) for a rep with this extension."""
         deadline = self.deadline_with(extension)
         return self.is_open and deadline is not None and now < deadline
+
+    def last_deadline(self) -> dt.datetime | None:
+        """When the time of the last participant ends: the deadline, or the latest extension of one of them."""
+        return self.deadline_with(self.participants.aggregate(last=Max("deadline_extension"))["last"])
 
 
 class ParticipantQuerySet(TrackedQuerySet):

@@ -11,10 +11,9 @@ from django.db.models import Sum
 
 from audit.models import Entry
 from audit.words import Told, tell
-from cycles.models import Cycle
+from cycles.missed import missed_words
 from forecasts.metrics import Numbers, next12, revenue
 from forecasts.models import NONE, Line, PriceSource, QuantitySource, Snapshot
-from forecasts.plan import CARRY_OVER, LAST_SAVED, ZERO, missed_policy
 from masterdata.models import Actual
 from sop_portal.lib import periods
 
@@ -26,18 +25,6 @@ _PRICE_WORDS = {
 
 # Changes that the page of a line shows; all of them stand in its history.
 CHANGES = 20
-
-# What stands in for a missed line in the plan, by the cycle's policy.
-_MISSED_WORDS = {
-    CARRY_OVER: "The plan uses what the line started with.",
-    LAST_SAVED: "The plan uses what was saved last.",
-    ZERO: "The plan counts it as zero.",
-}
-
-
-def missed_words(cycle: Cycle) -> str:
-    """What stands in for missed lines in the plan of `cycle`."""
-    return _MISSED_WORDS.get(missed_policy(cycle), "")
 
 
 def quantity_word(letter: str) -> str:
@@ -206,7 +193,7 @@ def _versions(line: Line, snapshots: Sequence[Snapshot]) -> list[Version]:
 def _note(line: Line) -> str:
     """What the plan makes of a line that nobody handed in."""
     if line.status == Line.Status.MISSED:
-        return missed_words(line.cycle)
+        return f"The plan uses {missed_words(line.cycle)}."
     if not line.live:
         return "This pair has no forecast; it counts as zero until somebody types a quantity."
     return ""

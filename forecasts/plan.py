@@ -4,9 +4,7 @@ Every plan figure (carry-over into the next cycle, consolidated workbook, publis
 reads its cells here.
 """
 
-from cycles.models import Cycle
-
-CARRY_OVER, LAST_SAVED, ZERO = "carry_over", "last_saved", "zero"
+from cycles.missed import CARRY_OVER, ZERO
 
 
 def _cells(is_published: str) -> str:
@@ -46,8 +44,3 @@ CROSS JOIN LATERAL (
 PLAN_CELLS = _cells("plan_cycle.status = 'archived'")
 # The same before the `final` snapshots are there: what they are made of.
 FINAL_CELLS = _cells("false")
-
-
-def missed_policy(cycle: Cycle) -> str:
-    """What the plan of `cycle` uses for missed lines; copied from the settings when it opened."""
-    return str(cycle.settings.get("missing_forecast_policy", CARRY_OVER))

@@ -12,10 +12,11 @@ from django.db.models import Count, F, Min, OuterRef, Subquery, Window
 from django.db.models.functions import RowNumber
 from django.urls import reverse
 
+from cycles.missed import missed_words
 from cycles.models import Cycle, Participant
 from cycles.services import business_zone
 from forecasts.mails import people
-from forecasts.mails.words import NAMED, count, deadline_words, due_day, missed_words, named, own_clock
+from forecasts.mails.words import NAMED, count, deadline_words, due_day, named, own_clock
 from forecasts.models import Line
 from forecasts.queue import reviewed_cycles
 from masterdata.models.customers import SqlNow

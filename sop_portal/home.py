@@ -268,7 +268,8 @@ def _moves(user: Any, open_cycle: Cycle | None) -> list[dict[str, str]]:
     )  # fmt: skip
     moves = []
     if open_cycle is not None:
-        late = open_cycle.closes_at is not None and open_cycle.closes_at <= portal_now()
+        last = open_cycle.last_deadline()
+        late = last is not None and last <= portal_now()
         moves.append({
             "title": f"{open_cycle} is open for input" if not late else f"The deadline of {open_cycle} has passed",
             "text": "Reps can no longer type." if late else "Close it when everybody has handed in.",

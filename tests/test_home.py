@@ -163,6 +163,29 @@ def test_an_admin_is_told_to_close_after_the_deadline(client, at):
     )  # fmt: skip
 
 
+def test_nobody_is_told_to_close_while_a_rep_has_more_time(client, at):
+    """The page once said that reps can no longer type, and led to closing the cycle under those who could."""
+    deadline = dt.datetime(2027, 1, 5, 18, tzinfo=dt.UTC)
+    world = make_world(lines=1, closes_at=deadline)
+    later = deadline + dt.timedelta(days=2)
+    with acting(world.admin, source="web"):
+        cycle_services.extend_cycle(
+            world.cycle.pk, until=later, reason="Rita was ill.", by=world.admin, rep_ids=[world.rep.pk]
+        )
+    at(deadline + dt.timedelta(hours=1))
+    move = opened(client, world.admin).context["moves"][0]
+    assert (move["title"], move["action"]) == ("S&OP Jan 2027 is open for input", "See the cycle")
+    page = client.get(reverse("cycles:detail", args=[world.cycle.pk])).content.decode()
+    assert "reps with more time type until" in page and "can no longer type" not in page
+    assert (
+        "Somebody has more time than the others"
+        in client.get(reverse("cycles:close", args=[world.cycle.pk])).content.decode()
+    )
+    at(later)
+    assert opened(client, world.admin).context["moves"][0]["action"] == "Close it"
+    assert "can no longer type" in client.get(reverse("cycles:detail", args=[world.cycle.pk])).content.decode()
+
+
 def test_an_admin_sees_the_last_imports(client, world):
     with acting("system", source="command"):
         ImportRun.objects.create(kind="legacy", state="checked", file_name="old.xlsx", file_size=1, file_sha256="x")

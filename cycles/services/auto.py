@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from audit.context import SYSTEM, acting
-from cycles.models import Cycle, Participant
+from cycles.models import Cycle
 from cycles.services.moves import close_locked, open_locked
 from cycles.signals import opening_refused
 from sop_portal import conf
@@ -21,22 +21,20 @@ def auto_close() -> int:
     if not conf.get("auto_close_cycles"):
         return 0
     with acting(SYSTEM, source="job"):
-        return sum(_close(pk) for pk in Cycle.objects.open().values_list("pk", flat=True) if _is_over(pk))
+        return sum(_close(cycle.pk) for cycle in Cycle.objects.open() if _is_over(cycle))
 
 
-def _is_over(cycle_id: int) -> bool:
+def _is_over(cycle: Cycle) -> bool:
     """Whether nobody has time left in an open cycle, by the database's clock."""
-    now = portal_now()
-    if not Cycle.objects.open().filter(pk=cycle_id, closes_at__lte=now).exists():
-        return False
-    return not Participant.objects.filter(cycle=cycle_id, deadline_extension__gt=now).exists()
+    last = cycle.last_deadline()
+    return cycle.is_open and last is not None and last <= portal_now()
 
 
 @transaction.atomic
 def _close(cycle_id: int) -> bool:
     cycle = Cycle.objects.lock_exclusive(cycle_id)
     # Somebody may have closed or extended it while we waited.
-    if not _is_over(cycle_id):
+    if not _is_over(cycle):
         return False
     close_locked(cycle, by=None, reason=REASON)
     return True

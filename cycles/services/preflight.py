@@ -169,7 +169,7 @@ def _unpriced(cycle: Cycle) -> Finding | None:
         "unpriced", AMBER,
         f"{_are(count, 'pair has', 'pairs have')} no price in {periods.long_label(cycle.first_period)}",
         "Their reps have to type one before they can submit a quantity.", count, rows,
-        f"{reverse('admin:masterdata_matrixentry_changelist')}?price=none&is_active__exact=1", "Set prices",
+        f"{reverse('admin:masterdata_matrixentry_changelist')}?price={periods.key(cycle.first_period)}", "Set prices",
     )  # fmt: skip
 
 

@@ -11,12 +11,12 @@ from django.urls import reverse
 
 from cycles import outlook, services, standing
 from cycles.forms import MoreTimeForm, ReasonForm
+from cycles.missed import missed_words
 from cycles.models import Cycle
 from cycles.views.shared import form_methods, visible
 from masterdata.readiness import newest_actuals
 from sop_portal.accounts.formats import zone_name
 from sop_portal.accounts.models import User
-from sop_portal.conf.registry import find
 from sop_portal.lib.clock import portal_now
 from sop_portal.lib.errors import Conflict, DomainError, Refused
 
@@ -76,18 +76,14 @@ def _reason(request: HttpRequest) -> str:
 
 def _closing(request: HttpRequest, cycle: Cycle) -> dict[str, Any]:
     rows = outlook.shares(cycle, request.user)
+    last = cycle.last_deadline()
     return {
         "shares": [row for row in rows if row.to_do],
         "total": standing.total(row.counts for row in rows),
-        "early": cycle.closes_at is not None and cycle.closes_at > portal_now(),
+        "ahead": last if last is not None and last > portal_now() else None,
         "reason": request.POST.get("reason", ""),
-        "policy": _policy(cycle),
+        "policy": missed_words(cycle),
     }
-
-
-def _policy(cycle: Cycle) -> str:
-    """What the plan of a missed line is, in words."""
-    return find("missing_forecast_policy").words(cycle.settings.get("missing_forecast_policy"))
 
 
 @form_methods
@@ -106,7 +102,7 @@ def _publishing(request: HttpRequest, cycle: Cycle) -> dict[str, Any]:
         "undecided": lines,
         "more": count - len(lines),
         "total": standing.total(row.counts for row in outlook.shares(cycle, request.user)),
-        "policy": _policy(cycle),
+        "policy": missed_words(cycle),
     }
 
 
@@ -184,7 +180,7 @@ def cycle_reopen(request: HttpRequest, pk: int) -> HttpResponse:
     form = MoreTimeForm(
         request.POST if request.method == "POST" else None,
         everybody="For everybody",
-        reps=[(rep.pk, _missed_words(rep, number)) for rep, number in reps],
+        reps=[(rep.pk, _rep_words(rep, number)) for rep, number in reps],
         proposed=services.next_deadline(cycle, cycle.closes_at, portal_now()),
         initial=_asked_for(request),
     )
@@ -194,7 +190,7 @@ def cycle_reopen(request: HttpRequest, pk: int) -> HttpResponse:
     )  # fmt: skip
 
 
-def _missed_words(rep: User, number: int) -> str:
+def _rep_words(rep: User, number: int) -> str:
     return f"{rep.full_name}, {number:,} missed line{'' if number == 1 else 's'}"
 
 

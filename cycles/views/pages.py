@@ -63,6 +63,7 @@ def cycle_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One cycle: its months, its deadline, who takes part and how far they are, and its next move."""
     cycle = visible(request, pk)
     counts = standing.by_rep([cycle.pk], request.user).get(cycle.pk, {})
+    last, now = cycle.last_deadline(), portal_now()
     return render(
         request,
         "cycles/cycle_detail.html",
@@ -71,7 +72,9 @@ def cycle_detail(request: HttpRequest, pk: int) -> HttpResponse:
             "cycle_key": str(cycle.pk),
             "total": standing.total(counts.values()),
             "shares": outlook.shares(cycle, request.user, counts),
-            "is_past": cycle.closes_at is not None and cycle.closes_at <= portal_now(),
+            "is_past": last is not None and last <= now,
+            # Only those who were given more time can type.
+            "only_until": last if cycle.closes_at is not None and cycle.closes_at <= now else None,
             "zone": services.business_zone().key,
             "may_move": request.user.has_perm("cycles.move_cycle"),
             # What leads to this very page stands on it already.

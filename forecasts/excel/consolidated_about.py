@@ -5,22 +5,16 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from cycles.missed import CARRY_OVER, missed_policy, missed_words
 from cycles.models import Cycle
 from cycles.services import deadline_text
 from forecasts.excel.consolidated_tables import Styles, named, risk_label, state_label
 from forecasts.excel.plan_reader import Total, Totals
 from forecasts.models import Line
-from forecasts.plan import missed_policy
 from sop_portal import conf
 from sop_portal.lib import periods
 from sop_portal.lib.sheets import Book, Sheet, cell
 
-POLICY_WORDS = {
-    "carry_over": "The plan uses what the line was prefilled with when the cycle opened; edits that were not submitted "
-    "are listed on a sheet of their own.",
-    "last_saved": "The plan uses what was saved last.",
-    "zero": "The plan uses 0.",
-}
 HANDED_IN = (Line.Status.SUBMITTED, Line.Status.APPROVED)
 
 
@@ -83,7 +77,7 @@ def _facts(
         ),
         (
             "Missed lines",
-            f"{missed:,}, tinted on every sheet. {POLICY_WORDS[missed_policy(cycle)]}" if missed else "none",
+            f"{missed:,}, tinted on every sheet. {_policy(cycle)}" if missed else "none",
         ),
         ("Amounts", f"in {conf.get('currency')}; sales are volume times price, without price they are blank"),
         ("Volumes", "in the unit of each product; different units are never added"),
@@ -96,6 +90,13 @@ def _facts(
     if unweighed:
         facts.append(("Without weight", f"{named(unweighed)}: not part of the weights"))
     return facts
+
+
+def _policy(cycle: Cycle) -> str:
+    words = f"The plan uses {missed_words(cycle)}"
+    if missed_policy(cycle) == CARRY_OVER:
+        words += "; edits that were not submitted are listed on a sheet of their own"
+    return f"{words}."
 
 
 def _cells(number: int, kind: str = "") -> str:

@@ -9,9 +9,10 @@ from django.db.models.functions import RowNumber
 from django.urls import reverse
 
 from cycles import standing
+from cycles.missed import missed_words
 from cycles.models import Cycle, ExtensionRequest, Participant
 from forecasts.mails import calendar, people
-from forecasts.mails.words import NAMED, board_url, count, cycle_url, deadline_words, missed_words, named, own_clock
+from forecasts.mails.words import NAMED, board_url, count, cycle_url, deadline_words, named, own_clock
 from forecasts.models import Line
 from forecasts.progress import by_rep
 from sop_portal.lib import periods

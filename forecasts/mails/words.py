@@ -12,7 +12,6 @@ from cycles.services import business_zone
 from forecasts.models import Line
 from forecasts.services.writing import line_label
 from sop_portal.accounts import formats
-from sop_portal.conf.registry import find
 
 # How many lines a mail names before it only counts.
 NAMED = 10
@@ -47,11 +46,6 @@ def named(lines: Iterable[Line], total: int) -> dict[str, Any]:
     """The first lines by name and how many more there are, for `mail/_lines.*`."""
     names = [line_label(line) for line in lines][:NAMED]
     return {"lines": names, "more": total - len(names)}
-
-
-def missed_words(cycle: Cycle) -> str:
-    """What the plan uses for a missed line: "what the line started with"."""
-    return find("missing_forecast_policy").words(cycle.settings.get("missing_forecast_policy"))
 
 
 def cycle_url(cycle: Cycle) -> str:

@@ -12,12 +12,12 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from cycles import outlook
+from cycles.missed import missed_words
 from cycles.models import Cycle
 from cycles.seen import mark_seen
 from forecasts import customers, grid_form, grid_html, grid_json, grid_totals
 from forecasts import grid as grids
 from forecasts.forms import CellForm, GridQuery, posted
-from forecasts.history import missed_words
 from forecasts.models import Line
 from forecasts.services import set_cells
 from masterdata.models import Customer
@@ -88,7 +88,7 @@ def _context(request: HttpRequest, found: grids.Grid, query: GridQuery) -> dict[
         "dormant_url": query.with_(dormant=True, find=""),
         "pager": _pager(found, query),
         "missed": sum(row.line.status == Line.Status.MISSED for row in found.rows),
-        "missed_words": missed_words(found.cycle),
+        "policy": missed_words(found.cycle),
         "more_time": outlook.more_time(found.cycle, request.user),
         "sent_back": [row for row in found.rows if row.sent_back],
         "can_submit": found.can_edit or bool(found.recallable),

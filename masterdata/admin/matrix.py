@@ -1,5 +1,6 @@
 """The pricing matrix in the admin: who buys what, and at which price from when."""
 
+import datetime as dt
 from typing import Any
 
 from django.contrib import admin
@@ -12,7 +13,9 @@ from masterdata.admin import pricing
 from masterdata.admin.base import Switchable, Tool
 from masterdata.admin.search import PAIR_SEARCH
 from masterdata.models import MatrixEntry, Price
+from masterdata.readiness import unpriced_pairs
 from sop_portal.accounts import formats
+from sop_portal.lib import periods
 
 
 class PriceInline(admin.TabularInline):
@@ -40,15 +43,26 @@ class ProposedFilter(admin.SimpleListFilter):
 
 
 class PriceFilter(admin.SimpleListFilter):
-    """Entries by the price that holds today."""
+    """Entries by the price that holds today; a month in the address, as in the link of pre-flight, leaves those that
+    somebody plans and that have none in it."""
 
     title = "price today"
     parameter_name = "price"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("own", "The customer's own"), ("list", "The list price"), ("none", "Missing")]
+        offered = [("own", "The customer's own"), ("list", "The list price"), ("none", "Missing")]
+        month = self._month()
+        return [*offered, (periods.key(month), f"Missing in {periods.long_label(month)}")] if month else offered
+
+    def _month(self) -> dt.date | None:
+        try:
+            return periods.parse(self.value() or "")
+        except ValueError:
+            return None
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[MatrixEntry]) -> QuerySet[MatrixEntry]:
+        if month := self._month():
+            return queryset.filter(pk__in=unpriced_pairs(month).order_by().values("pk"))
         chosen: dict[str, dict[str, bool]] = {
             "own": {"own_price__isnull": False},
             "list": {"own_price__isnull": True, "price__isnull": False},

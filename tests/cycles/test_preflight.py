@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from audit.context import acting
 from audit.models import Entry
@@ -92,6 +93,24 @@ def test_pairs_without_a_price_in_the_first_month_are_amber(ready):
     with acting("system", source="command"):
         Price.objects.create(entry=bare, valid_from=dt.date(2027, 1, 1), unit_price=1)
     assert found(ready)["unpriced"][1] == 1
+
+
+def test_set_prices_leads_to_the_very_pairs_that_lack_one_in_the_first_month(ready, admin, client):
+    """It once led to those without a price today, where a price of the future is missing and one that nobody plans is
+    named."""
+    rep = User.objects.get(full_name="Rita Rep")
+    bare = make_entry(make_customer(name="Fir", sales_rep=rep), make_product(description="Bare"), price=None)
+    priced = make_entry(make_customer(name="Ash", sales_rep=rep), make_product(description="In time"), price=None)
+    make_entry(make_customer(name="Oak"), make_product(description="Nobody's"), price=None)
+    with acting("system", source="command"):
+        Price.objects.create(entry=priced, valid_from=dt.date(2027, 1, 1), unit_price=1)
+    (finding,) = [one for one in services.preflight(ready).findings if one.key == "unpriced"]
+    client.force_login(admin)
+    page = client.get(finding.url)
+    assert list(page.context["cl"].queryset) == [bare] and finding.count == 1
+    assert "Missing in January 2027" in page.content.decode()
+    for other in ("2027-13", "none", "\u0662027-01"):
+        assert client.get(reverse("admin:masterdata_matrixentry_changelist"), {"price": other}).status_code == 200
 
 
 def test_reps_without_customers_and_proposed_pairs_are_amber(ready):

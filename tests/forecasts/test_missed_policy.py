@@ -145,7 +145,7 @@ def test_pages_flag_what_stands_in_for_a_missed_line(world, policy):
     words = {
         "carry_over": "The plan uses what the line started with.",
         "last_saved": "The plan uses what was saved last.",
-        "zero": "The plan counts it as zero.",
+        "zero": "The plan uses zero.",
     }
     assert words[policy] in client.get(reverse("forecasts:line", args=[world.lines[1].pk])).content.decode()
     grid = client.get(reverse("forecasts:grid", args=[world.cycle.pk, world.customer.pk])).content.decode()
