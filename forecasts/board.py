@@ -71,7 +71,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Row:
-    """One participant, customer or product. touched: lines that somebody typed into."""
+    """One participant, customer or product."""
 
     key: int
     name: str

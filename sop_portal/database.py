@@ -24,10 +24,13 @@ def is_away(problem: BaseException | None) -> bool:
 
 
 def in_the_way(problem: BaseException) -> Conflict | None:
-    """What to say when a statement waited in vain for rows or tables that an import or the move of a cycle holds."""
-    if not isinstance(problem, OperationalError) or not isinstance(problem.__cause__, psycopg.errors.LockNotAvailable):
+    """What to say when a statement waited in vain for rows or tables that an import or the move of a cycle holds, or for
+    somebody who waited for it in turn."""
+    if not isinstance(problem, OperationalError):
         return None
-    if connection.needs_rollback:
+    if isinstance(problem.__cause__, psycopg.errors.DeadlockDetected):
+        return Conflict("Somebody was changing the same at this moment, so nothing was saved; try again.")
+    if not isinstance(problem.__cause__, psycopg.errors.LockNotAvailable) or connection.needs_rollback:
         return None
     with connection.cursor() as cursor:
         # Writers of lines hold the lock of their cycle, too, but share it.

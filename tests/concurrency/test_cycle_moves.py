@@ -1,20 +1,25 @@
 """Moves of cycles three times at once, and against each other: one effect, and nobody in between."""
 
 import datetime as dt
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
+from django.db import OperationalError, connection
 
 from audit.context import acting
 from audit.models import Entry
 from cycles import services as cycles
-from cycles.models import Cycle, ExtensionRequest, Participant
+from cycles.models import LOCK_CLASS, Cycle, ExtensionRequest, Participant
 from cycles.signals import cycle_moved, opening_refused
 from forecasts.models import Line
 from forecasts.services import set_cells
 from forecasts.services.values import LineEdit
 from masterdata.models import MatrixEntry
 from masterdata.services import assign_customers
+from sop_portal import database
 from sop_portal.conf import services as settings
 from sop_portal.lib.clock import portal_now
 from sop_portal.lib.errors import Conflict
@@ -161,3 +166,58 @@ def test_a_customer_given_away_beside_a_reopening_has_one_rep(world):  # noqa: F
     shares = dict(Participant.objects.values_list("rep", "lines_expected"))
     assert shares == {world.rep.pk: 0, newcomer.pk: 2}
     assert Entry.objects.filter(action="cycle_reopened").count() == 1
+
+
+def until_held(*, waiting: int) -> None:
+    """Wait until somebody moves a cycle, and so many wait for that."""
+    with connection.cursor() as cursor:
+        for _ in range(200):
+            cursor.execute(
+                "SELECT count(*) FILTER (WHERE granted), count(*) FILTER (WHERE NOT granted) FROM pg_locks "
+                "WHERE locktype = 'advisory' AND classid = %s",
+                [LOCK_CLASS],
+            )
+            if cursor.fetchone() == (1, waiting):
+                return
+            time.sleep(0.05)
+    raise AssertionError(f"the cycle was not held with {waiting} waiting")
+
+
+def test_who_waits_in_a_ring_is_told_to_try_again(world):  # noqa: F811
+    """A customer given away while the cycle closes and the next one in the queue reopens it: both wait for the other."""
+    newcomer = make_user("sales_rep", manager=world.manager)
+    customer, go_on = world.live[0].customer_id, threading.Event()
+
+    def hold(sender, move, **kwargs):
+        if move == "close":
+            assert go_on.wait(20)
+
+    def run(act):
+        try:
+            return act()
+        except OperationalError as problem:
+            return database.in_the_way(problem)
+        finally:
+            connection.close()
+
+    assign = acts_as(world.admin, assign_customers, [customer], newcomer)
+    reopen = acts_as(world.admin, cycles.reopen_cycle, world.cycle.pk, until=LATER, reason=WHY)
+    cycle_moved.connect(hold)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            jobs = [pool.submit(run, acts_as(world.admin, cycles.close_cycle, world.cycle.pk))]
+            for number, act in enumerate((reopen, assign)):
+                until_held(waiting=number)
+                jobs.append(pool.submit(run, act))
+            until_held(waiting=2)
+            go_on.set()
+            answers = [job.result() for job in jobs]
+    finally:
+        go_on.set()
+        cycle_moved.disconnect(hold)
+    (told,) = refusals(answers)
+    assert told.status == 409 and "nothing was saved; try again" in told.detail
+    for act in (reopen, assign):
+        act()
+    assert set(Line.objects.values_list("owner", flat=True)) == {newcomer.pk}
+    assert Cycle.objects.get().is_open and made_of("cycle", "cycle_reopened") == 1
