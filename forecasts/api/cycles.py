@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from cycles.models import Cycle
 from forecasts import board
-from forecasts.excel.download import TYPES, consolidated_plan
+from forecasts.excel.download import consolidated_plan
 from forecasts.models import Line
 from forecasts.services import reminding
 from sop_portal.lib.api.fields import UsersField
@@ -22,6 +22,7 @@ from sop_portal.lib.api.problems import Fault, Invalid
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.shapes import Shape, read
 from sop_portal.lib.api.views import ApiView, FileView
+from sop_portal.lib.downloads import TYPES
 from sop_portal.lib.errors import Conflict
 
 TAG = "Cycles"

@@ -1,7 +1,6 @@
 """The submission board of a cycle: its page, and the same rows as a file."""
 
-import tempfile
-from typing import IO, Any
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -10,21 +9,20 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_safe
 
-from audit.services import Event, record
+from audit.downloads import hand_out
 from cycles.services import business_zone
 from forecasts import board
-from forecasts.excel.board_file import TYPES, write_board
+from forecasts.excel.board_file import write_board
 from forecasts.forms import MAX_FIND, whole_number
 from forecasts.grid_json import MAX_ID
 from forecasts.services.reminding import may_remind
-from sop_portal.lib import ratelimit
+from sop_portal.lib.downloads import TYPES
 from sop_portal.lib.paging import pager
 
 PER_PAGE = 100
 # Parameters of the address; those of all tabs are kept when one changes to another.
 KEPT_BY_TABS = ("cycle", "manager", "rep")
 KEPT = (*KEPT_BY_TABS, "by", "state", "find", "sort")
-DOWNLOADS = "20/m"
 
 
 def require_reader(request: HttpRequest) -> None:
@@ -69,28 +67,14 @@ def board_file(request: HttpRequest, form: str) -> FileResponse:
     cycles = list(board.cycles(request.user))
     if not cycles:
         raise Http404("There is no cycle yet.")
-    ratelimit.limit(
-        request, "export", str(request.user.pk), DOWNLOADS,
-        "Several files were downloaded within a minute. Wait a moment, then try again.",
-    )  # fmt: skip
     wanted = wanted_of(request.GET, cycles)
-    target: IO[Any] = tempfile.TemporaryFile()  # noqa: SIM115  FileResponse closes it
-    write_board(target, board.read(request.user, wanted), wanted.tab, form=form, user=request.user)
-    name = f"submission-board-{wanted.tab}-{timezone.localdate():%Y-%m-%d}.{form}"
-    filters = _address(request.GET)
-    record(
-        Event(
-            action="report_downloaded",
-            entity_type="cycle",
-            entity_id=str(wanted.cycle.pk),
-            label=name,
-            changes={"file": [None, name]} | ({"filters": [None, filters]} if filters else {}),
-        )
+    return hand_out(
+        request,
+        lambda target: write_board(target, board.read(request.user, wanted), wanted.tab, form=form, user=request.user),
+        f"submission-board-{wanted.tab}-{timezone.localdate():%Y-%m-%d}.{form}",
+        about=("cycle", wanted.cycle.pk),
+        told={"filters": _address(request.GET)},
     )
-    target.seek(0)
-    response = FileResponse(target, as_attachment=True, filename=name, content_type=TYPES[form])
-    response["Cache-Control"] = "no-store"
-    return response
 
 
 def wanted_of(query: QueryDict, cycles: list[Any]) -> board.Wanted:

@@ -1,7 +1,6 @@
 """Two cycles beside each other: the page, and the same rows as a file."""
 
-import tempfile
-from typing import IO, Any
+from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
@@ -9,16 +8,15 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_safe
 
-from audit.services import Event, record
+from audit.downloads import hand_out
 from forecasts import compare
-from forecasts.excel.compare_file import TYPES, write_comparison
+from forecasts.excel.compare_file import write_comparison
 from forecasts.forms import whole_number
 from forecasts.grid_json import MAX_ID
-from sop_portal.lib import ratelimit
+from sop_portal.lib.downloads import TYPES
 from sop_portal.lib.paging import pager
 
 PER_PAGE = 100
-DOWNLOADS = "20/m"
 
 
 @require_safe
@@ -49,28 +47,14 @@ def compare_file(request: HttpRequest, form: str) -> FileResponse:
     cycles = list(compare.cycles(request.user))
     if form not in TYPES or len(cycles) < 2:
         raise Http404("There is no such file.")
-    ratelimit.limit(
-        request, "export", str(request.user.pk), DOWNLOADS,
-        "Several files were downloaded within a minute. Wait a moment, then try again.",
-    )  # fmt: skip
     wanted = wanted_of(request.GET, cycles)
-    target: IO[Any] = tempfile.TemporaryFile()  # noqa: SIM115  FileResponse closes it
-    write_comparison(target, compare.read(request.user, wanted), form=form)
-    name = f"compare-by-{wanted.tab}-{timezone.localdate():%Y-%m-%d}.{form}"
-    filters = _address(request.GET)
-    record(
-        Event(
-            action="report_downloaded",
-            entity_type="cycle",
-            entity_id=str(wanted.now.pk),
-            label=name,
-            changes={"file": [None, name]} | ({"filters": [None, filters]} if filters else {}),
-        )
+    return hand_out(
+        request,
+        lambda target: write_comparison(target, compare.read(request.user, wanted), form=form),
+        f"compare-by-{wanted.tab}-{timezone.localdate():%Y-%m-%d}.{form}",
+        about=("cycle", wanted.now.pk),
+        told={"filters": _address(request.GET)},
     )
-    target.seek(0)
-    response = FileResponse(target, as_attachment=True, filename=name, content_type=TYPES[form])
-    response["Cache-Control"] = "no-store"
-    return response
 
 
 def wanted_of(query: QueryDict, cycles: list[Any]) -> compare.Wanted:

@@ -20,6 +20,7 @@ from masterdata.notices import notices
 from masterdata.services.removal import Removed
 from masterdata.views import exports
 from sop_portal.accounts.admin_trail import TrailHistory
+from sop_portal.lib.downloads import TYPES
 from sop_portal.lib.errors import DomainError
 
 # How many rows a page that asks names before it only counts.
@@ -67,7 +68,7 @@ class MasterdataAdmin(TrailHistory, admin.ModelAdmin):
 
     def export_view(self, request: HttpRequest, form: Any) -> Any:
         """The rows of the list as its filters leave them, as a file that the import takes back."""
-        if not self.has_view_permission(request) or form not in exports.TYPES:
+        if not self.has_view_permission(request) or form not in TYPES:
             raise Http404("There is no such file.")
         rows = exports.rows_listed(self, request)
         found = Wanted(

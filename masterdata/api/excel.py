@@ -22,13 +22,14 @@ from masterdata.imports.templates import write_template
 from masterdata.models import ImportRun
 from masterdata.uploads import limit_uploads
 from masterdata.views import exports
-from masterdata.views.import_books import XLSX, download
+from sop_portal.lib import downloads
 from sop_portal.lib.api.bodies import JSONRenderer
 from sop_portal.lib.api.lists import ListView, refuse_unknown
 from sop_portal.lib.api.problems import Fault, Invalid
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.shapes import Shape, read
 from sop_portal.lib.api.views import ApiView
+from sop_portal.lib.downloads import TYPES
 from sop_portal.lib.errors import Refused
 
 TAG = "Excel"
@@ -44,7 +45,7 @@ KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(KINDS), de
 class XlsxRenderer(JSONRenderer):
     """Lets callers ask for a workbook; refusals are JSON all the same."""
 
-    media_type = XLSX
+    media_type = TYPES["xlsx"]
     format = "xlsx"
 
 
@@ -311,13 +312,16 @@ class Template(ApiView):
     renderer_classes = (JSONRenderer, XlsxRenderer)
 
     @extend_schema(
-        operation_id="excel_template", tags=[TAG], parameters=[KIND], responses={(200, XLSX): OpenApiTypes.BINARY}
+        operation_id="excel_template",
+        tags=[TAG],
+        parameters=[KIND],
+        responses={(200, TYPES["xlsx"]): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, kind: str) -> HttpResponseBase:
         """An empty workbook with the headings of a kind, what each means, and lists to choose from."""
         declared = _kind(kind)
         require_importer(request.user, declared)
-        return download(lambda target: write_template(target, declared), f"{declared.key} template.xlsx")
+        return downloads.answer(lambda target: write_template(target, declared), f"{declared.key} template.xlsx")
 
 
 class Export(ApiView):
@@ -329,7 +333,7 @@ class Export(ApiView):
         operation_id="excel_export", tags=[TAG],
         parameters=[
             KIND,
-            OpenApiParameter("format", str, enum=list(exports.TYPES), default="xlsx", description="The form of the file."),
+            OpenApiParameter("format", str, enum=list(TYPES), default="xlsx", description="The form of the file."),
             OpenApiParameter("sort", str, description="The order, as the page of the list names it in its address."),
             *(
                 OpenApiParameter(name, str, description=f"{field.label}, as the page of the list names it. {of}")
@@ -341,7 +345,7 @@ class Export(ApiView):
                 )
             ),
         ],
-        responses={(200, XLSX): OpenApiTypes.BINARY, (200, "text/csv"): OpenApiTypes.BINARY},
+        responses={(200, TYPES["xlsx"]): OpenApiTypes.BINARY, (200, "text/csv"): OpenApiTypes.BINARY},
     )  # fmt: skip
     def get(self, request: Request, kind: str) -> HttpResponseBase:
         """The rows that the page of a list shows with the same filters, as a file that the import takes back."""
@@ -352,7 +356,7 @@ class Export(ApiView):
         if sorts and query.get("sort", "").removeprefix("-") not in ("", *sorts):
             raise Invalid([Fault("?sort", "invalid", f"sort takes {', '.join(sorts)}, each also behind -.")])
         kept = query.pop("format", ["xlsx"])[-1]
-        if kept not in exports.TYPES:
-            raise Invalid([Fault("?format", "invalid", f"format is {' or '.join(exports.TYPES)}.")])
+        if kept not in TYPES:
+            raise Invalid([Fault("?format", "invalid", f"format is {' or '.join(TYPES)}.")])
         found = wanted(kind, query, request.user, timezone.localdate())
         return exports.file_of(request._request, kind, kept, found, filters=query.urlencode())  # type: ignore[arg-type]

@@ -1,8 +1,7 @@
 """The lists of master data and facts as files that the import takes back without a change."""
 
-import tempfile
 from dataclasses import replace
-from typing import IO, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -12,21 +11,15 @@ from django.http import FileResponse, Http404, HttpRequest
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from audit.services import Event, record
+from audit.downloads import hand_out
 from masterdata.exports import Wanted, wanted
 from masterdata.imports.exports import Form, write_export
 from masterdata.imports.kinds import KINDS
 from masterdata.models import ImportRun
 from masterdata.views import listing
 from sop_portal.accounts.models import User
-from sop_portal.lib import ratelimit
+from sop_portal.lib.downloads import TYPES
 from sop_portal.lib.errors import Refused
-
-DOWNLOADS = "20/m"
-TYPES: dict[Form, str] = {
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "csv": "text/csv; charset=utf-8",
-}
 
 
 @require_GET
@@ -53,28 +46,12 @@ def rows_listed(page: admin.ModelAdmin, request: HttpRequest) -> QuerySet[Any]:
 
 def file_of(request: HttpRequest, kind: str, form: Form, found: Wanted, *, filters: str) -> FileResponse:
     """The rows of `found` as a file; `filters` is what the trail keeps of the address that asked for them."""
-    # Writing one takes seconds of a processor.
-    ratelimit.limit(
+    return hand_out(
         request,
-        "export",
-        str(request.user.pk),
-        DOWNLOADS,
-        "Several files were downloaded within a minute. Wait a moment, then try again.",
+        lambda target: write_export(
+            target, KINDS[kind], found.rows, form=form, leave_out=found.leave_out, order=found.order
+        ),
+        f"{kind}-{timezone.localdate():%Y-%m-%d}.{form}",
+        about=("excel", kind),
+        told={"filters": filters},
     )
-    # On disk, and written as a whole before the first byte is sent: a slow reader holds neither memory nor the database.
-    target: IO[Any] = tempfile.TemporaryFile()  # noqa: SIM115  FileResponse closes it
-    write_export(target, KINDS[kind], found.rows, form=form, leave_out=found.leave_out, order=found.order)
-    name = f"{kind}-{timezone.localdate():%Y-%m-%d}.{form}"
-    record(
-        Event(
-            action="report_downloaded",
-            entity_type="excel",
-            entity_id=kind,
-            label=name,
-            changes={"file": [None, name]} | ({"filters": [None, filters]} if filters else {}),
-        )
-    )
-    target.seek(0)
-    response = FileResponse(target, as_attachment=True, filename=name, content_type=TYPES[form])
-    response["Cache-Control"] = "no-store"
-    return response

@@ -1,9 +1,6 @@
 """Workbooks around imports: the template of a kind, and what is wrong with a file."""
 
-import tempfile
-from collections.abc import Callable
 from pathlib import PurePath
-from typing import IO, Any
 
 from django.contrib.auth.decorators import permission_required
 from django.http import FileResponse, HttpRequest
@@ -16,9 +13,8 @@ from masterdata.imports.kinds import IMPORT, KINDS
 from masterdata.imports.templates import write_template
 from masterdata.models import ImportRun
 from masterdata.views.imports import kind_or_404
-from sop_portal.lib import ratelimit
+from sop_portal.lib import downloads, ratelimit
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 DOWNLOADS = "20/m"
 
 
@@ -28,7 +24,7 @@ def import_template(request: HttpRequest, kind: str) -> FileResponse:
     """An empty workbook with the headings of a kind, what each means, and lists to choose from."""
     declared = kind_or_404(kind)
     require_importer(request.user, declared)
-    return download(lambda target: write_template(target, declared), f"{declared.key} template.xlsx")
+    return downloads.answer(lambda target: write_template(target, declared), f"{declared.key} template.xlsx")
 
 
 @require_GET
@@ -44,20 +40,6 @@ def import_errors(request: HttpRequest, pk: int) -> FileResponse:
         DOWNLOADS,
         "Lists of errors were downloaded several times within a minute. Wait a moment, then try again.",
     )
-    return download(
+    return downloads.answer(
         lambda target: write_error_book(target, run, by=request.user), f"{PurePath(run.file_name).stem} errors.xlsx"
     )
-
-
-def download(write: Callable[[IO[bytes]], Any], name: str) -> FileResponse:
-    """What `write` writes, as a whole before the first byte is sent."""
-    target: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  FileResponse closes it
-    try:
-        write(target)
-    except BaseException:
-        target.close()
-        raise
-    target.seek(0)
-    response = FileResponse(target, as_attachment=True, filename=name, content_type=XLSX)
-    response["Cache-Control"] = "no-store"
-    return response
