@@ -113,6 +113,12 @@ def _to_managers(
     ]
 
 
+def _deadline(cycle: Cycle, share: Participant, now: dt.datetime) -> dict[str, Any]:
+    """The deadline of a participant, and whether their time is over."""
+    deadline = cycle.deadline_with(share.deadline_extension)
+    return {"deadline": deadline_words(deadline, share.rep), "is_past": deadline is not None and deadline <= now}
+
+
 def _refreshed(cycle: Cycle, by: Any, now: dt.datetime, details: Mapping[str, Any]) -> None:
     woken, slept = details["woken"], details["slept"]
     queue_many(
@@ -129,7 +135,7 @@ def _refreshed(cycle: Cycle, by: Any, now: dt.datetime, details: Mapping[str, An
                     "slept": slept.get(share.rep_id, 0),
                     "slept_words": count(slept.get(share.rep_id, 0)),
                     "expected_words": count(share.lines_expected, "live line"),
-                    "deadline": deadline_words(cycle.deadline_with(share.deadline_extension), share.rep),
+                    **_deadline(cycle, share, now),
                 },
             )
             for share in people.participants(cycle, {*woken, *slept})
@@ -264,14 +270,12 @@ def tell_of_declined_request(request: ExtensionRequest) -> None:
     """There is no more time: the rep hears it, with the deadline that stays."""
     if not request.rep.is_active:
         return
-    share = Participant.objects.get(cycle=request.cycle, rep=request.rep_id)
-    deadline = request.cycle.deadline_with(share.deadline_extension)
+    share = Participant.objects.select_related("rep").get(cycle=request.cycle, rep=request.rep_id)
     context = {
         "url": reverse("forecasts:list"),
         "cycle": str(request.cycle),
         "until": deadline_words(request.wanted_until, request.rep),
-        "deadline": deadline_words(deadline, request.rep),
-        "is_past": deadline is not None and deadline <= portal_now(),
+        **_deadline(request.cycle, share, portal_now()),
         "reason": request.answer,
         "by": str(request.answered_by),
     }

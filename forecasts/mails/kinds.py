@@ -60,6 +60,7 @@ def declare_all() -> None:
         "To reps whose lines woke up or went dormant because actuals came late.",
         **_CYCLE,
         deadline=_DEADLINE,
+        is_past=False,
         woken=2,
         woken_words="2 lines",
         slept=1,

@@ -16,6 +16,7 @@ from cycles import services as cycle_services
 from cycles.models import ExtensionRequest
 from cycles.services.auto import auto_open
 from forecasts import services
+from masterdata.models import Actual
 from sop_portal.accounts.models import User
 from sop_portal.conf import services as settings_services
 from sop_portal.mail import kinds, rendering
@@ -200,6 +201,21 @@ def test_late_actuals_tell_those_whose_lines_changed(world: SimpleNamespace) -> 
     mail = mail_of("cycle_refreshed", world.rep)
     assert mail.subject == "S&OP Feb 2027 counts 4 live lines of yours now: late actuals came in"
     assert "1 line woke up" in mail.text and "1 line woke up" in mail.html
+
+
+def test_late_actuals_after_the_deadline_do_not_call_it_one_to_meet(world: SimpleNamespace, at: Any) -> None:
+    """The mail once named a deadline in the past as if there were time."""
+    extend(world, reps=[world.other_rep])
+    clear()
+    Actual.objects.untracked().all().delete()
+    at(world.cycle.closes_at + dt.timedelta(hours=1))
+    with acting(world.admin, source="web"):
+        assert cycle_services.refresh_cycle(world.cycle.pk, by=world.admin).slept
+    late, in_time = (mail_of("cycle_refreshed", rep) for rep in (world.rep, world.other_rep))
+    for words in (late.text, late.html):
+        assert "Your deadline was:" in words and "Ask for more time on your home page" in words
+    for words in (in_time.text, in_time.html):
+        assert "Deadline: " in words and "Your deadline was" not in words
 
 
 def test_a_second_close_tells_only_those_for_whom_it_was_opened_again(world: SimpleNamespace) -> None:
