@@ -33,13 +33,15 @@ class PortalAdminSite(AdminSite):
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
         """Stock, but for schedules: their tables belong to a library, and they stand with the runs of jobs."""
-        apps: list[dict[str, Any]] = super().get_app_list(request, app_label)
+        if app_label == "django_celery_beat":
+            return super().get_app_list(request, app_label)
+        apps: list[dict[str, Any]] = super().get_app_list(request)
         beats = next((app for app in apps if app["app_label"] == "django_celery_beat"), None)
         jobs = next((app for app in apps if app["app_label"] == "jobs"), None)
         if beats is not None and jobs is not None:
             jobs["models"] = [{**model, "name": "Jobs"} for model in beats["models"]] + jobs["models"]
             apps.remove(beats)
-        return apps
+        return [app for app in apps if app_label in (None, app["app_label"])]
 
     def logout(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -92,6 +92,11 @@ class TestTheListOfJobs:
             assert client.post(f"{JOBS}clear_sessions/run/").status_code in (302, 403)
         assert not JobRun.objects.exists()
 
+    def test_stands_with_its_runs_on_the_page_of_the_app_too(self, page: Client) -> None:
+        (jobs,) = page.get("/admin/jobs/").context["app_list"]
+        assert [model["name"] for model in jobs["models"]] == ["Jobs", "Runs of jobs"]
+        assert page.get("/admin/masterdata/").context["app_list"][0]["app_label"] == "masterdata"
+
     def test_stands_with_its_runs_in_the_index(self, page: Client) -> None:
         (jobs,) = [app for app in page.get("/admin/").context["app_list"] if app["app_label"] == "jobs"]
         assert [model["name"] for model in jobs["models"]] == ["Jobs", "Runs of jobs"]
