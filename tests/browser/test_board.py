@@ -7,6 +7,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from audit.context import acting
+from cycles.models import Participant
 from sop_portal.mail.models import OutboxMail
 from tests.browser.conftest import axe
 from tests.world import decided, make_world, submitted
@@ -39,6 +41,17 @@ def test_every_tab_is_accessible_and_fits_its_window(portal, world, scheme, widt
         page.goto(address)
         assert axe(page) == [], address
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+
+
+def test_a_telephone_shows_how_much_of_how_much_without_scrolling(portal, world):
+    """The last digits of a rep with many lines once lay beyond the edge."""
+    with acting("system", source="command"):
+        Participant.objects.filter(rep=world.rep).update(lines_expected=12_345)
+    page = portal.page(world.admin, width=360)
+    page.goto(BOARD)
+    cell = page.get_by_role("cell", name="2 of 12,345").bounding_box()
+    around = page.get_by_role("region", name="Submission board").bounding_box()
+    assert cell["x"] + cell["width"] <= around["x"] + around["width"]
 
 
 @pytest.mark.parametrize("javascript", [True, False])
