@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Count, Q
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +14,7 @@ from masterdata.api.fields import fields_of
 from masterdata.api.filters import CustomerFilters
 from masterdata.api.named import look_up
 from masterdata.api.resources import Resource
-from masterdata.api.rows import Growing, RowDetail
+from masterdata.api.rows import Growing, RowDetail, described_list, described_row
 from masterdata.imports.kinds import CUSTOMERS
 from masterdata.models import Customer
 from sop_portal.lib.api.shapes import Shape
@@ -58,18 +58,14 @@ RESOURCE = Resource(
     takes=lambda values, user: look_up(values, user, "sales_rep"),
 )
 
-EXAMPLE = OpenApiExample(
-    "A new customer", request_only=True,
-    value={"customer_id": "C0042", "name": "Elm Supply, Inc.", "sales_rep": "rep1@example.com", "region": "Southeast"},
-)  # fmt: skip
 
-
-@extend_schema_view(
-    get=extend_schema(operation_id="customers_list", tags=[TAG], responses={200: CustomerShape(many=True)},
-                      description="The customers one may see: all, those of one's team, or those one serves."),
-    post=extend_schema(operation_id="customers_create", tags=[TAG], request=CustomerShape,
-                       responses={201: CustomerShape}, examples=[EXAMPLE],
-                       description="Add a customer. Whoever serves them must be an active sales rep."),
+@described_list(
+    CustomerShape, TAG, "customers",
+    get="The customers one may see: all, those of one's team, or those one serves.",
+    post="Add a customer. Whoever serves them must be an active sales rep.",
+    example=("A new customer", {
+        "customer_id": "C0042", "name": "Elm Supply, Inc.", "sales_rep": "rep1@example.com", "region": "Southeast",
+    }),
 )  # fmt: skip
 class CustomerList(Growing):
     """Customers."""
@@ -84,20 +80,14 @@ class CustomerList(Growing):
     searched = ("customer_id__icontains", "name__icontains", "short_name__icontains", "corporate_group__icontains")
 
 
-@extend_schema_view(
-    get=extend_schema(operation_id="customers_read", tags=[TAG], responses={200: CustomerShape},
-                      description="One customer by ID. Codes with slashes or spaces are percent-encoded."),
-    put=extend_schema(operation_id="customers_replace", tags=[TAG], request=CustomerShape,
-                      responses={200: CustomerShape},
-                      description="Give a customer these values; fields that are missing become empty. Lines of an open "
-                                  "cycle go along to another rep."),
-    patch=extend_schema(operation_id="customers_update", tags=[TAG], request=CustomerShape,
-                        responses={200: CustomerShape},
-                        description="Change the fields that are named, and leave the others. Lines of an open cycle go "
-                                    "along to another rep."),
-    delete=extend_schema(operation_id="customers_deactivate", tags=[TAG], responses={204: None},
-                         description="Deactivate a customer: nothing is deleted, and the next cycle has no lines of "
-                                     "them. Doing it again changes nothing."),
+@described_row(
+    CustomerShape, TAG, "customers",
+    get="One customer by ID. Codes with slashes or spaces are percent-encoded.",
+    put="Give a customer these values; fields that are missing become empty.",
+    more=" Lines of an open cycle go along to another rep.",
+    delete="Deactivate a customer: nothing is deleted, and the next cycle has no lines of them. Doing it again changes "
+           "nothing.",
+    away=("deactivate", {204: None}),
 )  # fmt: skip
 class CustomerDetail(RowDetail):
     """One customer."""

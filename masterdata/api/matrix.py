@@ -15,7 +15,7 @@ from masterdata.api.fields import Number, fields_of
 from masterdata.api.filters import MatrixFilters
 from masterdata.api.named import look_up
 from masterdata.api.resources import Resource
-from masterdata.api.rows import Growing, RowDetail, RowList
+from masterdata.api.rows import Growing, RowDetail, RowList, described_list, described_row
 from masterdata.imports.kinds import MATRIX
 from masterdata.models import Customer, MatrixEntry, Price
 from sop_portal.lib.api.lists import ListView
@@ -74,13 +74,11 @@ SEARCHED = ("customer__customer_id__icontains", "customer__name__icontains", "pr
             "product__description__icontains")  # fmt: skip
 
 
-@extend_schema_view(
-    get=extend_schema(operation_id="matrix_list", tags=[TAG], responses={200: MatrixShape(many=True)},
-                      description="What the customers buy whom one may see, with the prices of today."),
-    post=extend_schema(operation_id="matrix_create", tags=[TAG], request=MatrixShape, responses={201: MatrixShape},
-                       examples=[OpenApiExample("A new entry", request_only=True, value={
-                           "customer_id": "C0042", "item_code": "110001", "minimum_order_quantity": 10})],
-                       description="Let a customer buy a product. Its prices are added at /matrix/{id}/prices."),
+@described_list(
+    MatrixShape, TAG, "matrix",
+    get="What the customers buy whom one may see, with the prices of today.",
+    post="Let a customer buy a product. Its prices are added at /matrix/{id}/prices.",
+    example=("A new entry", {"customer_id": "C0042", "item_code": "110001", "minimum_order_quantity": 10}),
 )  # fmt: skip
 class MatrixList(Growing):
     """The pricing matrix."""
@@ -120,15 +118,12 @@ class TakenAway(serializers.Serializer):
     )
 
 
-@extend_schema_view(
-    get=extend_schema(operation_id="matrix_read", tags=[TAG], responses={200: MatrixShape},
-                      description="One entry of the pricing matrix."),
-    put=extend_schema(operation_id="matrix_replace", tags=[TAG], request=MatrixShape, responses={200: MatrixShape},
-                      description="Give an entry these values; fields that are missing become empty."),
-    patch=extend_schema(operation_id="matrix_update", tags=[TAG], request=MatrixShape, responses={200: MatrixShape},
-                        description="Change the fields that are named, and leave the others."),
-    delete=extend_schema(operation_id="matrix_delete", tags=[TAG], responses={200: TakenAway},
-                         description="Delete an entry that nothing stands on; one with a history is deactivated."),
+@described_row(
+    MatrixShape, TAG, "matrix",
+    get="One entry of the pricing matrix.",
+    put="Give an entry these values; fields that are missing become empty.",
+    delete="Delete an entry that nothing stands on; one with a history is deactivated.",
+    away=("delete", {200: TakenAway}),
 )  # fmt: skip
 class MatrixDetail(RowDetail):
     """One entry."""

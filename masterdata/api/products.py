@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.models import Count, Q
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +13,7 @@ from masterdata.api.fields import Number, fields_of
 from masterdata.api.filters import ProductFilters
 from masterdata.api.named import look_up
 from masterdata.api.resources import Resource
-from masterdata.api.rows import Growing, RowDetail, RowList
+from masterdata.api.rows import Growing, RowDetail, RowList, described_list, described_row
 from masterdata.exports import hidden_from
 from masterdata.imports.kinds import PRODUCTS
 from masterdata.models import Product, ProductGroup
@@ -58,19 +58,15 @@ RESOURCE = Resource(
     told={"group": "group_code"},
 )
 
-EXAMPLE = OpenApiExample(
-    "A new product", request_only=True,
-    value={"item_code": "110001", "description": "Peeled garlic 4x5", "group_code": "G01", "uom": "CS",
-           "weight": "9.07", "list_price": "52.50"},
-)  # fmt: skip
 
-
-@extend_schema_view(
-    get=extend_schema(operation_id="products_list", tags=[TAG], responses={200: ProductShape(many=True)},
-                      description="The products one may see: all, or the active ones and those one's customers buy."),
-    post=extend_schema(operation_id="products_create", tags=[TAG], request=ProductShape,
-                       responses={201: ProductShape}, examples=[EXAMPLE],
-                       description="Add a product to a group that is there already."),
+@described_list(
+    ProductShape, TAG, "products",
+    get="The products one may see: all, or the active ones and those one's customers buy.",
+    post="Add a product to a group that is there already.",
+    example=("A new product", {
+        "item_code": "110001", "description": "Peeled garlic 4x5", "group_code": "G01", "uom": "CS", "weight": "9.07",
+        "list_price": "52.50",
+    }),
 )  # fmt: skip
 class ProductList(Growing):
     """Products."""
@@ -86,16 +82,13 @@ class ProductList(Growing):
     searched = ("item_code__icontains", "description__icontains")
 
 
-@extend_schema_view(
-    get=extend_schema(operation_id="products_read", tags=[TAG], responses={200: ProductShape},
-                      description="One product by item code. Codes with slashes or spaces are percent-encoded."),
-    put=extend_schema(operation_id="products_replace", tags=[TAG], request=ProductShape, responses={200: ProductShape},
-                      description="Give a product these values; fields that are missing become empty."),
-    patch=extend_schema(operation_id="products_update", tags=[TAG], request=ProductShape, responses={200: ProductShape},
-                        description="Change the fields that are named, and leave the others."),
-    delete=extend_schema(operation_id="products_deactivate", tags=[TAG], responses={204: None},
-                         description="Deactivate a product: nothing is deleted, and the next cycle has no lines of it. "
-                                     "Doing it again changes nothing."),
+@described_row(
+    ProductShape, TAG, "products",
+    get="One product by item code. Codes with slashes or spaces are percent-encoded.",
+    put="Give a product these values; fields that are missing become empty.",
+    delete="Deactivate a product: nothing is deleted, and the next cycle has no lines of it. Doing it again changes "
+           "nothing.",
+    away=("deactivate", {204: None}),
 )  # fmt: skip
 class ProductDetail(RowDetail):
     """One product."""

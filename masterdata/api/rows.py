@@ -3,6 +3,8 @@
 from typing import Any, ClassVar
 
 from django.db import transaction
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -37,6 +39,57 @@ class Growing(RowList):
         with transaction.atomic(), resource.in_its_words():
             row = services.create(resource.model, resource.values(request.data, user), by=user)
             return named(resource.one(row.pk, user), 201)
+
+
+def described_list(
+    shape: type[serializers.Serializer],
+    tag: str,
+    name: str,
+    *,
+    get: str,
+    post: str,
+    example: tuple[str, dict[str, Any]],
+) -> Any:
+    """The description of a list that rows are added to. get, post: what is said of each; example: a row to add."""
+    title, row = example
+    return extend_schema_view(
+        get=extend_schema(
+            operation_id=f"{name}_list", tags=[tag], responses={200: shape(many=True)}, description=get
+        ),
+        post=extend_schema(
+            operation_id=f"{name}_create", tags=[tag], request=shape, responses={201: shape}, description=post,
+            examples=[OpenApiExample(title, request_only=True, value=row)],
+        ),
+    )  # fmt: skip
+
+
+def described_row(
+    shape: type[serializers.Serializer],
+    tag: str,
+    name: str,
+    *,
+    get: str,
+    put: str,
+    delete: str,
+    more: str = "",
+    away: tuple[str, dict[int, Any]] = ("delete", {204: None}),
+) -> Any:
+    """The description of one row. get, put, delete: what is said of each; more: of changing it, whole or in part.
+
+    away: what taking the row away is called, and what it answers.
+    """
+    verb, answers = away
+    patch = f"Change the fields that are named, and leave the others.{more}"
+    return extend_schema_view(
+        get=extend_schema(operation_id=f"{name}_read", tags=[tag], responses={200: shape}, description=get),
+        put=extend_schema(
+            operation_id=f"{name}_replace", tags=[tag], request=shape, responses={200: shape}, description=put + more
+        ),
+        patch=extend_schema(
+            operation_id=f"{name}_update", tags=[tag], request=shape, responses={200: shape}, description=patch
+        ),
+        delete=extend_schema(operation_id=f"{name}_{verb}", tags=[tag], responses=answers, description=delete),
+    )
 
 
 class RowDetail(ApiView):

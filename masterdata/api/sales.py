@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +13,7 @@ from masterdata.api.fields import Number, fields_of
 from masterdata.api.filters import ActualFilters
 from masterdata.api.named import look_up
 from masterdata.api.resources import Resource
-from masterdata.api.rows import Growing, RowDetail, RowList
+from masterdata.api.rows import Growing, RowDetail, RowList, described_list, described_row
 from masterdata.exports import hidden_from
 from masterdata.imports.kinds import ACTUALS
 from masterdata.models import Actual, Customer
@@ -75,13 +75,11 @@ EXAMPLE = {
 }  # fmt: skip
 
 
-@extend_schema_view(
-    get=extend_schema(operation_id="sales_history_list", tags=[TAG], responses={200: ActualShape(many=True)},
-                      description="What the customers bought whom one may see, by month."),
-    post=extend_schema(operation_id="sales_history_create", tags=[TAG], request=ActualShape,
-                       responses={201: ActualShape},
-                       examples=[OpenApiExample("What was sold", request_only=True, value=EXAMPLE)],
-                       description="Add what a customer bought of a product in a month; each pair has one row a month."),
+@described_list(
+    ActualShape, TAG, "sales_history",
+    get="What the customers bought whom one may see, by month.",
+    post="Add what a customer bought of a product in a month; each pair has one row a month.",
+    example=("What was sold", EXAMPLE),
 )  # fmt: skip
 class ActualList(Growing):
     """Actuals."""
@@ -111,17 +109,11 @@ class CustomerSales(RowList):
         return sales.history(user, customer=customer)
 
 
-@extend_schema_view(
-    get=extend_schema(operation_id="sales_history_read", tags=[TAG], responses={200: ActualShape},
-                      description="One actual."),
-    put=extend_schema(operation_id="sales_history_replace", tags=[TAG], request=ActualShape,
-                      responses={200: ActualShape},
-                      description="Give an actual these values; a missing cost becomes empty."),
-    patch=extend_schema(operation_id="sales_history_update", tags=[TAG], request=ActualShape,
-                        responses={200: ActualShape},
-                        description="Change the fields that are named, and leave the others."),
-    delete=extend_schema(operation_id="sales_history_delete", tags=[TAG], responses={204: None},
-                         description="Delete an actual; its values are kept among the revisions."),
+@described_row(
+    ActualShape, TAG, "sales_history",
+    get="One actual.",
+    put="Give an actual these values; a missing cost becomes empty.",
+    delete="Delete an actual; its values are kept among the revisions.",
 )  # fmt: skip
 class ActualDetail(RowDetail):
     """One actual."""
