@@ -49,6 +49,16 @@ class MonthField(forms.Field):
         return period
 
 
+def of_rep(rep: Any, by: str, prefix: str = "") -> Q:
+    """The customers of the rep whose field `by` is `rep`; those whom nobody serves for NOBODY."""
+    return Q(**{f"{prefix}sales_rep__isnull": True}) if rep == NOBODY else Q(**{f"{prefix}sales_rep__{by}": rep})
+
+
+def of_group(group: Any, by: str, prefix: str = "") -> Q:
+    """The products of the group whose field `by` is `group`, and of the groups below it."""
+    return Q(**{f"{prefix}group__{by}": group}) | Q(**{f"{prefix}group__parent__{by}": group})
+
+
 class ListFilter(forms.Form):
     """What all filters share: names in the address, and the choices of a scope."""
 
@@ -104,14 +114,14 @@ class ListFilter(forms.Form):
         rep = self.wanted("rep")
         if not rep:
             return Q()
-        return Q(**{f"{prefix}sales_rep__isnull": True}) if rep == NOBODY else Q(**{f"{prefix}sales_rep": int(rep)})
+        return of_rep(rep if rep == NOBODY else int(rep), "pk", prefix)
 
     def of_group(self, prefix: str = "") -> Q:
         """The products of the group asked for and of the groups below it."""
         group = self.wanted("group")
         if not group:
             return Q()
-        return Q(**{f"{prefix}group": int(group)}) | Q(**{f"{prefix}group__parent": int(group)})
+        return of_group(int(group), "pk", prefix)
 
 
 class CustomerFilter(ListFilter):

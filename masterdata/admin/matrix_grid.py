@@ -18,6 +18,7 @@ from django.utils import timezone
 from masterdata import services
 from masterdata.admin.asking import DayInput
 from masterdata.admin.base import MasterdataAdmin
+from masterdata.filters import of_group
 from masterdata.models import Customer, MatrixEntry, Product, ProductGroup
 from masterdata.services import Terms, Wanted
 from sop_portal.lib.errors import DomainError, Refused
@@ -123,7 +124,7 @@ def _products(customer: Customer, find: str, group: str, show: str) -> Any:
     for word in find.split()[:5]:
         products = products.filter(Q(item_code__icontains=word) | Q(description__icontains=word))
     if group:
-        products = products.filter(Q(group=int(group)) | Q(group__parent=int(group)))
+        products = products.filter(of_group(int(group), "pk"))
     if show:
         products = products.filter(is_bought=show == "bought")
     return products.select_related("group").order_by("-is_bought", "item_code")

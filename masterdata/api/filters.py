@@ -6,7 +6,7 @@ import django_filters
 from django.db.models import Q
 from django_filters.rest_framework import FilterSet
 
-from masterdata.filters import NOBODY, MonthField, origins_of
+from masterdata.filters import MonthField, of_group, of_rep, origins_of
 from masterdata.models import Actual, Budget, Customer, CustomerSuccession, MatrixEntry, Product, ProductSuccession
 from sop_portal.lib.risk import RISK_CLASSES
 
@@ -23,18 +23,6 @@ class MonthFilter(django_filters.Filter):
     """A month, as YYYY-MM."""
 
     field_class = MonthField
-
-
-def of_rep(prefix: str, text: str) -> Q:
-    """The customers of the rep with this e-mail address; of nobody when it says so."""
-    if text == NOBODY:
-        return Q(**{f"{prefix}sales_rep__isnull": True})
-    return Q(**{f"{prefix}sales_rep__email__iexact": text})
-
-
-def of_group(prefix: str, code: str) -> Q:
-    """The products of a group and of the groups below it."""
-    return Q(**{f"{prefix}group__code": code}) | Q(**{f"{prefix}group__parent__code": code})
 
 
 REP = "The e-mail address of who serves the customer; none for customers whom nobody serves."
@@ -62,7 +50,7 @@ class CustomerFilters(FilterSet):
 
     def by_rep(self, rows: Any, name: str, text: str) -> Any:
         """The customers of one rep."""
-        return rows.filter(of_rep("", text))
+        return rows.filter(of_rep(text, "email__iexact"))
 
 
 class ProductFilters(FilterSet):
@@ -84,7 +72,7 @@ class ProductFilters(FilterSet):
 
     def by_group(self, rows: Any, name: str, code: str) -> Any:
         """The products of one group."""
-        return rows.filter(of_group("", code))
+        return rows.filter(of_group(code, "code"))
 
 
 class MatrixFilters(FilterSet):
@@ -106,11 +94,11 @@ class MatrixFilters(FilterSet):
 
     def by_group(self, rows: Any, name: str, code: str) -> Any:
         """Entries about one group of products."""
-        return rows.filter(of_group("product__", code))
+        return rows.filter(of_group(code, "code", "product__"))
 
     def by_rep(self, rows: Any, name: str, text: str) -> Any:
         """Entries about the customers of one rep."""
-        return rows.filter(of_rep("customer__", text))
+        return rows.filter(of_rep(text, "email__iexact", "customer__"))
 
 
 class SalesFilters(FilterSet):
@@ -141,11 +129,11 @@ class SalesFilters(FilterSet):
 
     def by_group(self, rows: Any, name: str, code: str) -> Any:
         """The products of one group."""
-        return self._of_products(rows, of_group("", code), once=True)
+        return self._of_products(rows, of_group(code, "code"), once=True)
 
     def by_rep(self, rows: Any, name: str, text: str) -> Any:
         """The customers of one rep."""
-        return self._of_customers(rows, of_rep("", text), once=True)
+        return self._of_customers(rows, of_rep(text, "email__iexact"), once=True)
 
     def by_region(self, rows: Any, name: str, text: str) -> Any:
         """The customers of one region."""
@@ -160,23 +148,24 @@ class SalesFilters(FilterSet):
         return rows.filter(product__in=origins_of(ProductSuccession, heirs, once=once))
 
 
-class ActualFilters(SalesFilters):
-    """Which actuals."""
+class MonthFilters(FilterSet):
+    """Which months."""
 
     period = MonthFilter(help_text="Exactly this month, as YYYY-MM.")
     since = MonthFilter(field_name="period", lookup_expr="gte", help_text="This month and later ones, as YYYY-MM.")
     until = MonthFilter(field_name="period", lookup_expr="lte", help_text="This month and earlier ones, as YYYY-MM.")
 
 
-class BudgetFilters(FilterSet):
+class ActualFilters(SalesFilters, MonthFilters):
+    """Which actuals."""
+
+
+class BudgetFilters(MonthFilters):
     """Which budgets."""
 
     version = django_filters.CharFilter(help_text="Exactly this version.")
     customer_id = django_filters.CharFilter(field_name="customer__customer_id", help_text="Exactly this customer.")
     item_code = django_filters.CharFilter(field_name="product__item_code", help_text="Exactly this product.")
-    period = MonthFilter(help_text="Exactly this month, as YYYY-MM.")
-    since = MonthFilter(field_name="period", lookup_expr="gte", help_text="This month and later ones, as YYYY-MM.")
-    until = MonthFilter(field_name="period", lookup_expr="lte", help_text="This month and earlier ones, as YYYY-MM.")
 
     class Meta:
         model = Budget
