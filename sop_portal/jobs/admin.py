@@ -85,7 +85,9 @@ class ScheduleAdmin(admin.ModelAdmin):
             messages.error(request, refusal.detail)
             run = refusal.extra["run"]
         else:
-            messages.success(request, f"{name} was asked for; a worker takes it up in a moment. Reload to see it end.")
+            messages.success(
+                request, f"A run of {name} was asked for; a worker takes it up in a moment. Reload to see it end."
+            )
         return redirect("admin:jobs_jobrun_change", run.pk)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
