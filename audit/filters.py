@@ -18,8 +18,6 @@ PER_PAGE = 50
 COUNT_LIMIT = 10_000
 # Of the page of figures, unless others are asked for, and at most.
 DAYS, MOST_DAYS = 30, 366
-# Above every id that a position may name.
-_LAST_ID = 10**18 - 1
 
 
 class EntryFilter(forms.Form):
@@ -147,27 +145,29 @@ class Page:
         # Of a search only the first page knows.
         self.total = entries.order_by()[: COUNT_LIMIT + 1].count() if clues is None else None
         self._clues = clues
+        self._looked_to: search.Position | None = None
         if older is None and newer is not None:
             at, pk = newer
             rows = entries.filter(at__gte=at).filter(Q(at__gt=at) | Q(id__gt=pk))
-            found = self._find(rows, at, newest_first=False)
+            found = self._find(rows, newer, newest_first=False)
             self.rows = found[:PER_PAGE][::-1]
             more_newer, more_older = len(found) > PER_PAGE, bool(self.rows)
         else:
             if older is not None:
                 at, pk = older
                 entries = entries.filter(at__lte=at).filter(Q(at__lt=at) | Q(id__lt=pk))
-            found = self._find(entries, older[0] if older else None, newest_first=True)
+            found = self._find(entries, older, newest_first=True)
             self.rows = found[:PER_PAGE]
             more_newer, more_older = older is not None and bool(self.rows), len(found) > PER_PAGE
         if self.rows and more_newer:
-            self.newer = _mark(self.rows[0])
-        if self.rows and more_older:
-            self.older = _mark(self.rows[-1])
-        if self.reached is not None:
-            self.older = f"{self.reached.astimezone(dt.UTC):%Y%m%d%H%M%S%f}-{_LAST_ID}"
+            self.newer = _mark(self.rows[0].at, self.rows[0].pk)
+        if self._looked_to is not None:
+            self.reached = self._looked_to[0]
+            self.older = _mark(*self._looked_to)
+        elif self.rows and more_older:
+            self.older = _mark(self.rows[-1].at, self.rows[-1].pk)
 
-    def _find(self, entries: EntryQuerySet, onwards: dt.datetime | None, *, newest_first: bool) -> list[Entry]:
+    def _find(self, entries: EntryQuerySet, onwards: search.Position | None, *, newest_first: bool) -> list[Entry]:
         order = ("-at", "-id") if newest_first else ("at", "id")
         if self._clues is None:
             return list(entries.order_by(*order)[: PER_PAGE + 1])
@@ -175,7 +175,7 @@ class Page:
             entries, self._clues, PER_PAGE + 1, onwards=onwards, newest_first=newest_first, most=COUNT_LIMIT
         )
         self.total = found.total if onwards is None else None
-        self.reached = found.reached if newest_first else None
+        self._looked_to = found.reached if newest_first else None
         return found.rows
 
 
@@ -193,11 +193,11 @@ def midnight(day: dt.date) -> dt.datetime:
     return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
 
 
-def _mark(entry: Entry) -> str:
-    return f"{entry.at.astimezone(dt.UTC):%Y%m%d%H%M%S%f}-{entry.pk}"
+def _mark(at: dt.datetime, number: int) -> str:
+    return f"{at.astimezone(dt.UTC):%Y%m%d%H%M%S%f}-{number}"
 
 
-def _position(mark: str) -> tuple[dt.datetime, int] | None:
+def _position(mark: str) -> search.Position | None:
     """The place in the trail that an address names; None (the newest) for anything that is not one of ours."""
     instant, _, number = mark.partition("-")
     if len(instant) != 20 or not (instant + number).isascii() or not (instant + number).isdigit() or len(number) > 18:

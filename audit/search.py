@@ -20,6 +20,9 @@ MOST_READ = 12_000
 _WINDOWS = 1000
 _FIRST_GROUP = 8
 
+# An instant and an id: where in the trail. What one transaction wrote, be it a million entries, has one instant.
+Position = tuple[dt.datetime, int]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Clues:
@@ -38,13 +41,13 @@ class Clues:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
-    """Entries in the order asked for. reached: how far the trail was looked through, None when to its end.
+    """Entries in the order asked for. reached: where the next page begins to look, None when all was looked through.
 
     total: how many there are from where the page begins; None where counting would cost more than the page.
     """
 
     rows: list[Entry]
-    reached: dt.datetime | None
+    reached: Position | None
     total: int | None
 
 
@@ -55,6 +58,10 @@ class _Window:
     first_id: int
     last_id: int
     entries: int
+
+    def begin(self, newest_first: bool) -> Position:
+        """The position right before its first entry in the order of the page; sealing takes them by time and id."""
+        return (self.last_at, self.last_id + 1) if newest_first else (self.first_at, self.first_id - 1)
 
     @property
     def entries_within(self) -> Q:
@@ -68,11 +75,11 @@ _EVER, _FARTHEST = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.repla
 
 
 def find(
-    entries: EntryQuerySet, clues: Clues, count: int, *, onwards: dt.datetime | None, newest_first: bool, most: int
+    entries: EntryQuerySet, clues: Clues, count: int, *, onwards: Position | None, newest_first: bool, most: int
 ) -> Found:
     """The first `count` of `entries` that fit the clues; entries fit everything but their text already.
 
-    onwards: the instant at which to begin, None for the newest (or oldest) of all. most: up to how many to count.
+    onwards: the position behind which to begin, None for the newest (or oldest) of all. most: up to how many to count.
     """
     order = ("-at", "-id") if newest_first else ("at", "id")
     found: dict[int, Entry] = {}
@@ -89,12 +96,12 @@ def find(
         bound = groups.next_bound
         if bound is None:
             break
-        if len(rows) == count and (rows[-1].at > bound if newest_first else rows[-1].at < bound):
+        # Whatever else is found lies behind the bound.
+        certain = [row for row in rows if ((row.at, row.pk) >= bound if newest_first else (row.at, row.pk) <= bound)]
+        if len(certain) == count:
             return Found(rows, None, _total(entries, by_id, groups, most))
-        if groups.read > MOST_READ:
-            return Found(
-                [entry for entry in rows if (entry.at > bound if newest_first else entry.at < bound)], bound, None
-            )
+        if groups.read > MOST_READ or groups.is_over:
+            return Found(certain, bound, None)
     return Found(rows, None, len(rows) if len(rows) < count else _total(entries, by_id, groups, most))
 
 
@@ -104,7 +111,7 @@ def _in_order(found: dict[int, Entry], newest_first: bool, count: int) -> list[E
 
 def _total(entries: EntryQuerySet, by_id: EntryQuerySet | None, groups: "_Groups", most: int) -> int | None:
     """How many entries fit, unless more than `most` would have to be looked at."""
-    if groups.size > most:
+    if groups.rest is not None or groups.size > most:
         return None
     fits = entries.filter(_within(groups.windows))
     return (fits | by_id if by_id is not None else fits)[: most + 1].count()
@@ -121,13 +128,19 @@ def _within(windows: Sequence[_Window]) -> Q:
 
 
 class _Groups:
-    """Windows in which everything is said, in the order of the page, in groups that grow."""
+    """Windows in which everything is said, in the order of the page, in groups that grow.
 
-    def __init__(self, clues: Clues, onwards: dt.datetime | None, newest_first: bool) -> None:
+    next_bound: where what is not read yet begins, None when there is no more. rest: where the windows begin that are too
+    many for one page, None when there are none. is_over: whether only those are left.
+    """
+
+    def __init__(self, clues: Clues, onwards: Position | None, newest_first: bool) -> None:
         self._clues, self._newest_first = clues, newest_first
         self._onwards = onwards
         self.read = 0
-        self.next_bound: dt.datetime | None = None
+        self.is_over = False
+        self.next_bound: Position | None = None
+        self.rest: Position | None = None
         self.windows = self._candidates()
 
     @property
@@ -142,34 +155,42 @@ class _Groups:
             group = windows[place : place + size]
             place, size = place + size, size * 2
             self.read += sum(window.entries for window in group)
-            self.next_bound = self._begin_of(windows[place]) if place < len(windows) else None
+            self.is_over = place >= len(windows)
+            self.next_bound = self.rest if self.is_over else windows[place].begin(self._newest_first)
             yield group
-
-    def _begin_of(self, window: _Window) -> dt.datetime:
-        return window.last_at if self._newest_first else window.first_at
 
     def _candidates(self) -> list[_Window]:
         # First what is not sealed: an entry that is sealed in between is found among the sealed ones then.
-        tail = sealing.state().since
-        windows = [] if tail is None else [_Window(tail, _FARTHEST, 0, 0, 0)]
-        windows += self._sealed()
-        return sorted(windows, key=self._begin_of, reverse=self._newest_first)
+        tail, windows = sealing.state().since, []
+        if tail is not None and not (self._newest_first and self._onwards is not None and self._onwards[0] < tail):
+            windows.append(_Window(tail, _FARTHEST, 0, 0, 0))
+        sealed = self._sealed()
+        windows = sorted(
+            windows + sealed, key=lambda window: window.begin(self._newest_first), reverse=self._newest_first
+        )
+        if len(sealed) > _WINDOWS:
+            self.rest = sealed[-1].begin(self._newest_first)
+            windows = windows[: windows.index(sealed[-1])]
+        return windows
 
     def _sealed(self) -> list[_Window]:
         clues = self._clues
         lower, upper = clues.since or _EVER, clues.until or _FARTHEST
-        if self._onwards is not None:
-            lower, upper = (lower, self._onwards) if self._newest_first else (self._onwards, upper)
         words = [word for word in clues.text.split(" ") if word]
         marks = [f"\n\x01{name}:{value}\n" for name, value in clues.marks]
-        said = " AND ".join(["strpos(words, upper(%s)) > 0"] * len(words) + ["strpos(words, %s) > 0"] * len(marks))
-        order = "last_at DESC" if self._newest_first else "first_at"
+        said = ["strpos(words, upper(%s)) > 0"] * len(words) + ["strpos(words, %s) > 0"] * len(marks)
+        given: list[Any] = [*words, *marks]
+        if self._onwards is not None:
+            said.append("(first_at, first_id) < (%s, %s)" if self._newest_first else "(last_at, last_id) > (%s, %s)")
+            given += self._onwards
+        order = "last_at DESC, last_id DESC" if self._newest_first else "first_at, first_id"
         with connection.cursor() as cursor:
             # Conditions by their number; never input.
             cursor.execute(
                 "SELECT first_at, last_at, first_id, last_id, entries FROM audit_sealwords "
-                f"WHERE last_at >= %s AND first_at <= %s AND {said or 'true'} ORDER BY {order} LIMIT {_WINDOWS}",
-                [lower, upper, *words, *marks],
+                f"WHERE {' AND '.join(['last_at >= %s', 'first_at <= %s', *said])} "
+                f"ORDER BY {order} LIMIT {_WINDOWS + 1}",
+                [lower, upper, *given],
             )
             return [_Window(*row) for row in cursor.fetchall()]
 

@@ -50,7 +50,8 @@ def pages(client, **query: str) -> list[str]:
     while url:
         context = client.get(url).context
         found += [row.entry.pk for row in context["told"]]
-        url = context["pager"]["next_url"] and reverse("audit:list") + context["pager"]["next_url"]
+        before, url = url, context["pager"]["next_url"] and reverse("audit:list") + context["pager"]["next_url"]
+        assert url != before, "the next page is this page"
     return found
 
 
@@ -62,9 +63,10 @@ QUERIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("most", [search.MOST_READ, 30])
-def test_a_search_finds_what_reading_everything_finds(client, admin, monkeypatch, most):
+@pytest.mark.parametrize(("most", "windows"), [(search.MOST_READ, 1000), (30, 1000), (search.MOST_READ, 2)])
+def test_a_search_finds_what_reading_everything_finds(client, admin, monkeypatch, most, windows):
     monkeypatch.setattr(search, "MOST_READ", most)
+    monkeypatch.setattr(search, "_WINDOWS", windows)
     fill([admin, "system"])
     for query in QUERIES:
         form = EntryFilter(
@@ -74,6 +76,27 @@ def test_a_search_finds_what_reading_everything_finds(client, admin, monkeypatch
         wanted = list(form.apply(Entry.objects.all()).order_by("-at", "-id").values_list("pk", flat=True))
         assert form.clues().are_needed
         assert pages(client, **query) == wanted, query
+
+
+@pytest.mark.parametrize("windows", [1000, 2])
+def test_a_search_gets_through_a_long_import_which_has_one_time(client, admin, monkeypatch, windows):
+    """Page by page, though each looks at a part of it only and finds nothing."""
+    for name, value in (("MOST_READ", 1), ("_FIRST_GROUP", 1), ("_WINDOWS", windows)):
+        monkeypatch.setattr(search, name, value)
+    write("pin needle", *(f"needle {n} pin" for n in range(1000)), "pin needle too", "needle pin")
+    seal_all()
+    found = pages(client, text="pin needle")
+    assert [Entry.objects.get(pk=pk).entity_id for pk in found] == ["pin needle too", "pin needle"]
+
+
+def test_the_number_of_entries_is_not_told_when_not_all_parts_were_looked_at(client, admin, monkeypatch):
+    monkeypatch.setattr(search, "_WINDOWS", 1)
+    for n in range(3):
+        write(*(f"hay {n} {m}" for m in range(60)))
+        seal_all()
+    page = client.get(reverse("audit:list"), {"text": "Thing hay"}).context
+    assert (len(page["told"]), page["pager"]["total_text"]) == (50, "")
+    assert len(pages(client, text="Thing hay")) == 180
 
 
 def test_an_id_is_found_whatever_it_is_about(client, admin):
