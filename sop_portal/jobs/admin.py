@@ -80,7 +80,7 @@ class ScheduleAdmin(admin.ModelAdmin):
         if request.method != "POST":
             return redirect("admin:django_celery_beat_periodictask_changelist")
         try:
-            run = services.run_now(name, by=request.user)
+            run = services.run_now(name, by=request.user).pk
         except Conflict as refusal:
             messages.error(request, refusal.detail)
             run = refusal.extra["run"]
@@ -88,7 +88,7 @@ class ScheduleAdmin(admin.ModelAdmin):
             messages.success(
                 request, f"A run of {name} was asked for; a worker takes it up in a moment. Reload to see it end."
             )
-        return redirect("admin:jobs_jobrun_change", run.pk)
+        return redirect("admin:jobs_jobrun_change", run)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """The history is the trail's."""

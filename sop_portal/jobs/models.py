@@ -33,8 +33,8 @@ class JobRunQuerySet(models.QuerySet["JobRun"]):
         return self.order_by("-pk")
 
     def latest_of_each(self) -> Self:
-        """The newest run of each job that was more than a repeated tick."""
-        return self.exclude(state=JobRun.State.SKIPPED).order_by("job", "-pk").distinct("job")
+        """The newest run of each job that was more than a repeated tick, which never starts."""
+        return self.exclude(state=JobRun.State.SKIPPED, started_at=None).order_by("job", "-pk").distinct("job")
 
 
 class JobRun(models.Model):

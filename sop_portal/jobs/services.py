@@ -39,7 +39,7 @@ def run_now(name: str, *, by: Any) -> JobRun:
         raise Refused(f"There is no job '{name}'.")
     running = JobRun.objects.filter(job=name, state=State.RUNNING).first()
     if running is not None and held(recording.LOCK_CLASS, [key_of(name)]):
-        raise Conflict("This job is running already; wait until it has ended.", run=running)
+        raise Conflict("This job is running already; wait until it has ended.", run=running.pk)
     try:
         with transaction.atomic():
             run = JobRun.objects.create(
@@ -90,13 +90,14 @@ def offer_missed() -> int:
     now = portal_now()
     found = 0
     for row in PeriodicTask.objects.enabled().filter(name__in=SCHEDULES).select_related("crontab"):
-        runs = JobRun.objects.filter(job=row.name, due_at__lte=now)
-        newest = runs.exclude(state=State.SKIPPED).order_by("-due_at").first()
+        # Those that were left out say nothing; one that looked at the clock and waits was kept.
+        runs = JobRun.objects.filter(job=row.name, due_at__lte=now, started_at__isnull=False)
+        newest = runs.order_by("-due_at").first()
         if SCHEDULES[row.name].is_frequent or newest is None or newest.due_at is None:
             continue
         due = last_due(row.schedule, newest.due_at, now - PATIENCE) or newest.due_at
-        tried = runs.filter(due_at__gte=due).exclude(state=State.SKIPPED)
-        if tried.filter(state__in=[State.OK, State.RUNNING]).exists() or tried.count() >= ATTEMPTS:
+        tried = runs.filter(due_at__gte=due)
+        if tried.exclude(state__in=JobRun.BAD).exists() or tried.count() >= ATTEMPTS:
             continue
         if JobRun.objects.filter(job=row.name, state=State.OK, started_at__gte=due).exists():
             continue

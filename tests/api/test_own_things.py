@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from sop_portal.jobs.models import JobRun
+from sop_portal.jobs.recording import LOCK_CLASS
 from sop_portal.lib.clock import portal_now
+from sop_portal.lib.leases import key_of, lease
 from sop_portal.mail.models import Notification
 from tests.api.helpers import program_of
 from tests.factories import make_user
@@ -46,3 +48,13 @@ def test_jobs_are_listed_and_started_by_hand() -> None:
     assert (first.status_code, first.json()["state"]) == (202, "queued")
     assert again.json()["id"] == first.json()["id"]
     assert JobRun.objects.filter(job="clear_sessions").count() == 1
+
+
+def test_a_job_that_is_running_is_not_started() -> None:
+    program = program_of(make_user("admin"))
+    now = portal_now()
+    run = JobRun.objects.create(job="clear_sessions", state="running", started_by="beat", asked_at=now, started_at=now)
+    with lease(LOCK_CLASS, key_of("clear_sessions")):
+        answer = program("POST", "/jobs/clear_sessions/run")
+    assert (answer.status_code, answer.json()["run"]) == (409, run.pk)
+    assert "running already" in answer.json()["detail"]

@@ -43,7 +43,7 @@ def ran(job: str, state: str, **kw: Any) -> JobRun:
         state=state,
         started_by="beat",
         asked_at=NOW,
-        started_at=NOW,
+        started_at=None if state == "skipped" else NOW,
         ended_at=NOW + dt.timedelta(seconds=75),
         **kw,
     )

@@ -10,8 +10,8 @@ from django_celery_beat.models import PeriodicTask
 
 from audit.context import acting
 from audit.models import Entry
-from sop_portal.jobs import recording, services
-from sop_portal.jobs.models import JobRun
+from sop_portal.jobs import overview, recording, services
+from sop_portal.jobs.models import ClockWatch, JobRun
 from sop_portal.jobs.recording import Asked, StartedBy
 from sop_portal.jobs.signals import job_failed
 from sop_portal.lib import jobs
@@ -105,7 +105,7 @@ class TestTheSweep:
         dead.refresh_from_db()
         alive.refresh_from_db()
         assert (dead.state, dead.ended_at, alive.state, heard) == ("died", NOW, "running", [dead])
-        assert Entry.objects.get(entity_id=str(dead.pk)).severity == "ERROR"
+        assert Entry.objects.get(entity_type="job_run", entity_id=str(dead.pk)).severity == "ERROR"
 
     def test_sends_runs_again_that_have_waited_for_long(
         self, messages: list[Any], django_capture_on_commit_callbacks: Any
@@ -140,6 +140,7 @@ class TestMissedTimes:
             started_by="beat",
             due_at=due,
             asked_at=asked or due,
+            started_at=None if state == "skipped" else asked or due,
             ended_at=ended,
             **kw,
         )
@@ -179,6 +180,22 @@ class TestMissedTimes:
             job="clear_sessions", state="ok", started_by="person", asked_at=NOW, started_at=NOW, ended_at=NOW
         )
         assert offered() == []
+
+    def test_are_not_offered_again_while_the_clock_is_in_doubt(self, offered: Any) -> None:
+        """The run is skipped, and tomorrow's asks again; each sweep made another one, told in the trail."""
+        name = "forget_tokens"
+        for days, jumped in ((1, None), (0, NOW)):
+            ClockWatch.objects.update_or_create(
+                pk=1, defaults={"last_seen": NOW, "jumped_from": jumped and NOW - 90 * DAY, "jumped_to": jumped}
+            )
+            due = self.DUE - days * DAY + 20 * MINUTE
+            run = recording.run(SCHEDULES[name], Asked(StartedBy.BEAT, due=due), lambda: 0)
+            JobRun.objects.filter(pk=run.pk).update(asked_at=due)
+        assert run.state == "skipped"
+        assert services.offer_missed() == 0
+        (row,) = [row for row in overview.rows() if row.task.name == name]
+        assert row.last == run
+        assert "nothing is deleted for its age" in row.last.words
 
     def test_of_schedules_that_are_off_stay_missed(self, offered: Any) -> None:
         self.ran("ok", self.DUE - DAY)
