@@ -12,9 +12,9 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 from django.conf import settings
@@ -238,17 +238,14 @@ def _prove(block: list[Any] | None, root: _Root) -> None:
 def _rows(path: Path) -> Iterator[tuple[bytes, list[Any]]]:
     try:
         with gzip.open(path, "rb") as file:
-            for line in _whole_lines(file):  # type: ignore[arg-type]
+            for whole in file:
+                line = whole.rstrip(b"\n")
                 row = orjson.loads(line)
                 if not isinstance(row, list) or not row or row[0] not in ("archive", "block", 1):
                     raise Broken("holds a line that is no part of an archive")
                 yield line, row
     except (EOFError, gzip.BadGzipFile, zlib.error, orjson.JSONDecodeError) as problem:
         raise Broken(f"cannot be read to its end ({problem})") from problem
-
-
-def _whole_lines(file: BinaryIO) -> Iterable[bytes]:
-    return (line.rstrip(b"\n") for line in file)
 
 
 def _sweep(place: Path) -> None:

@@ -5,7 +5,7 @@ from celery import shared_task
 from audit import partitions, retention, sealing
 from sop_portal.lib.jobs import scheduled
 
-# Half of what the worker gives a task; a month of a million entries takes about one minute.
+# Half of what the worker gives a task; the month that was begun last needs time, too.
 CLEANING_SECONDS = 120.0
 
 

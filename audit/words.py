@@ -19,8 +19,6 @@ SOURCES = {
     "web": "Portal",
     "api": "API",
     "excel": "Workbook",
-    "audit_month": "Month of the trail",
-    "audit_seal": "Seal of the trail",
     "admin": "Admin",
     "job": "Job",
     "command": "Command",
@@ -65,6 +63,9 @@ TYPES = {
     "audit_month": "Month of the trail",
     "audit_seal": "Seal of the trail",
     "job_run": "Run of a job",
+    "mail": "Mail",
+    "system": "System",
+    "address": "Address",
 }
 
 _CELL = re.compile(r"(\w+) (\d{4}-\d{2})\Z")
@@ -154,7 +155,8 @@ def actions() -> list[tuple[str, list[tuple[str, str]]]]:
 
 def entity_types() -> list[tuple[str, str]]:
     """Every type of object an entry may be about, in words, for the filter."""
-    return sorted(((one.entity, type_words(one.entity)) for one in registry.tracked.values()), key=lambda pair: pair[1])
+    names = TYPES.keys() | {one.entity for one in registry.tracked.values()}
+    return sorted(((name, type_words(name)) for name in names), key=lambda pair: pair[1])
 
 
 def _field(entity_type: str, name: str) -> models.Field | None:

@@ -1,13 +1,17 @@
 """Pages of the trail: filters in the address, any depth at one price, histories for those who may read them."""
 
+import ast
 import csv
 import io
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.urls import reverse
 
-from audit.context import acting
+from audit.context import SOURCES, acting
+from audit.filters import EntryFilter
 from audit.history import history_scope
 from audit.models import Entry
 from audit.services import Event, record_many
@@ -227,6 +231,35 @@ def test_cells_are_told_with_their_month(client, admin):
     told = client.get(reverse("audit:history", args=["forecast", "0"])).context["told"][0]
     assert told.action == "Line updated"
     assert told.changes == [("Quantity, Jan 2027", "380", "400")]
+
+
+def written() -> set[tuple[str, str]]:
+    """Each action and each type of object that the code names where it writes an entry: (filter, value)."""
+    found = set()
+    acts = {"action": 0, "_record": 0, "_attempt": 0, "record_query": 0, "save_open": 1}
+    for app in ("sop_portal", "audit", "masterdata", "cycles", "forecasts", "reports"):
+        for path in Path(settings.BASE_DIR, app).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                    continue
+                place = acts.get(node.func.id, len(node.args))
+                parts = [("action", node.args[place])] if place < len(node.args) else []
+                if node.func.id == "Event":
+                    parts = [(word.arg, word.value) for word in node.keywords if word.arg in ("action", "entity_type")]
+                found |= {(name, part.value) for name, part in parts if isinstance(part, ast.Constant)}
+    return found
+
+
+def test_whatever_is_recorded_can_be_asked_for():
+    form = EntryFilter({})
+    offered = {(name, value) for name in ("action", "entity_type") for value, _ in flat(form.fields[name].choices)}
+    assert {("action", "cycle_reopened"), ("action", "user_login"), ("entity_type", "job_run")} <= written()
+    assert written() - offered == set()
+    assert {value for value, _ in form.fields["source"].choices} == {"", *SOURCES, "unattributed"}
+
+
+def flat(choices) -> list[tuple[str, str]]:
+    return [pair for value, words in choices for pair in (words if isinstance(words, list) else [(value, words)])]
 
 
 def test_pages_only_read(client, admin):
