@@ -82,6 +82,8 @@ def view(page: MasterdataAdmin, request: HttpRequest, customer: Customer) -> Htt
                 )
             except DomainError as refusal:
                 status = refusal.status
+                if "valid_from" in _lines(refusal):
+                    form.add_error("valid_from", refusal.detail)
                 sheet.refused = {key: text for key, text in _lines(refusal).items() if isinstance(key, int)}
                 page.message_user(request, _told(refusal, sheet), messages.ERROR)
             else:

@@ -13,6 +13,7 @@ from audit.models import TrackedQuerySet
 from masterdata.models.catalogue import Product
 from masterdata.models.customers import Customer
 from masterdata.models.numbers import NOT_NEGATIVE, below, numbers
+from sop_portal.lib import periods
 from sop_portal.lib.text import NoteField
 
 
@@ -129,3 +130,7 @@ class Price(models.Model):
 
     def __str__(self) -> str:
         return f"{self.unit_price} from {self.valid_from}"
+
+    def clean(self) -> None:
+        if self.valid_from and not periods.EARLIEST <= self.valid_from <= periods.LATEST:
+            raise ValidationError({"valid_from": f"Enter a day from {periods.EARLIEST.year} to {periods.LATEST.year}."})

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from masterdata.models import Customer, MatrixEntry, Price, Product
 from masterdata.services.access import require
+from masterdata.services.pricing import require_day
 from sop_portal.lib.errors import Refused, StaleRevision
 
 _FIELDS = ("minimum_order_quantity", "maximum_order_quantity", "is_active")
@@ -67,6 +68,7 @@ def set_matrix(
     product that is to be changed. Repeated, it changes nothing more.
     """
     require(by, "change_matrixentry", "Only an S&OP admin changes who buys what.")
+    require_day(valid_from)
     customer = Customer.objects.filter(pk=customer_id).select_for_update(no_key=True).first()
     if customer is None:
         raise Refused({"customer": "This customer does not exist any more."})

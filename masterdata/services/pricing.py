@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count, Q
 
 from masterdata.models import MatrixEntry, Price, ProductGroup
 from masterdata.services.access import require
-from sop_portal.lib import periods
 from sop_portal.lib.errors import Conflict, Refused
 
 PLACES = Decimal("0.0001")
@@ -130,13 +130,20 @@ def change_prices(change: Change, *, by: Any, seen: str = "") -> Repriced:
     return repriced
 
 
+def require_day(valid_from: dt.date) -> None:
+    """Raise Refused for a day on which no price can start."""
+    try:
+        Price(valid_from=valid_from).clean()
+    except ValidationError as refusal:
+        raise Refused({"valid_from": " ".join(refusal.messages)}) from refusal
+
+
 def _check(change: Change) -> None:
     if (change.percent is None) == (change.amount is None):
         raise Refused({"percent": "Enter either a percentage or an amount, one of the two."})
     if change.group is None and not change.customers:
         raise Refused({"group": "Choose a product group, customers, or both; all prices at once are not changed."})
-    if not periods.EARLIEST <= change.valid_from <= periods.LATEST:
-        raise Refused({"valid_from": f"Enter a day from {periods.EARLIEST.year} to {periods.LATEST.year}."})
+    require_day(change.valid_from)
     if change.percent is not None and not (change.percent.is_finite() and -100 <= change.percent <= MOST_PERCENT):
         raise Refused({"percent": f"Enter a percentage from -100 to {MOST_PERCENT:,}."})
     if change.amount is not None and not (change.amount.is_finite() and abs(change.amount) <= HIGHEST):

@@ -10,8 +10,8 @@ from django.db import IntegrityError, connection, models, transaction
 from masterdata.models import Customer, MatrixEntry, Price
 from masterdata.services.access import require
 from masterdata.services.assigning import assign_customers, not_a_rep
-from sop_portal.lib import periods
-from sop_portal.lib.errors import Conflict, Refused
+from masterdata.services.pricing import require_day
+from sop_portal.lib.errors import Conflict
 
 
 def require_to(verb: str, model: type[models.Model], by: Any) -> None:
@@ -71,8 +71,7 @@ def set_price(entry: MatrixEntry, valid_from: dt.date, unit_price: Any, *, by: A
     Raises like `create`, and Refused for a day that lies outside all plans.
     """
     require_to("change", Price, by)
-    if not periods.EARLIEST <= valid_from <= periods.LATEST:
-        raise Refused({"valid_from": f"Enter a day from {periods.EARLIEST.year} to {periods.LATEST.year}."})
+    require_day(valid_from)
     known = entry.prices.filter(valid_from=valid_from).first()
     if known is None:
         return create(Price, {"entry": entry, "valid_from": valid_from, "unit_price": unit_price}, by=by), True

@@ -154,8 +154,13 @@ def test_an_entry_is_saved_with_its_prices(client, boss):
         "prices-0-valid_from": "2027-01-01", "prices-0-unit_price": "12.5",
         "prices-1-valid_from": "2027-06-01", "prices-1-unit_price": "13",
     }  # fmt: skip
+    ancient = client.post(page("masterdata_matrixentry_add"), form | {"prices-1-valid_from": "1900-06-01"})
+    assert "Enter a day from 2000 to 2199." in ancient.content.decode() and not MatrixEntry.objects.exists()
     assert client.post(page("masterdata_matrixentry_add"), form).status_code == 302
     assert MatrixEntry.objects.get().prices.count() == 2
+    grid = page("masterdata_customer_matrix", customer.pk)
+    refused = client.post(grid, {"valid_from": "1900-06-01", "seen_on": "2027-01-01"})
+    assert refused.status_code == 422 and "Enter a day from 2000 to 2199." in refused.content.decode()
 
 
 def test_what_is_in_use_is_deactivated_instead_of_deleted(client, boss):

@@ -193,6 +193,17 @@ class TestSetMatrix:
             str(made.pk): "matrix_created", str(entries[bought].pk): "matrix_updated", str(kept.pk): "matrix_updated",
         }  # fmt: skip
 
+    @pytest.mark.parametrize("day", [dt.date(1999, 12, 31), dt.date(9999, 12, 31)])
+    def test_prices_start_on_days_that_a_plan_may_have(self, admin, day):
+        customer, product = make_customer(), make_product()
+        with pytest.raises(Refused, match="from 2000 to 2199"):
+            save(admin, customer, Wanted(product.pk, Terms(), terms(price="7")), valid_from=day)
+        assert not MatrixEntry.objects.exists()
+        wanted = Change(valid_from=day, customers=[customer.pk], percent=Decimal(1))
+        for act in (preview, change_prices):
+            with acting(admin, source="admin"), pytest.raises(Refused, match="from 2000 to 2199"):
+                act(wanted, by=admin)
+
     def test_the_same_request_again_is_one_effect(self, admin):
         customer, product = make_customer(), make_product()
         wanted = Wanted(product.pk, Terms(), terms(low="2", price="7"))
