@@ -9,9 +9,10 @@ from django.db.models.functions import RowNumber, Trunc
 from django.urls import reverse
 
 from forecasts.mails import people
-from forecasts.mails.words import NAMED, count, named, own_clock
+from forecasts.mails.words import NAMED, named, own_clock
 from forecasts.models import Line, Snapshot
 from forecasts.queue import reviewed_cycles
+from sop_portal.accounts.formats import counted
 from sop_portal.accounts.models import User
 from sop_portal.mail.services import Letter
 
@@ -94,7 +95,7 @@ def _letter(one: Hour, reader: Any) -> Letter:
         "cycle": str(one.cycle),
         "rep": str(one.rep),
         "number": one.number,
-        "lines_words": count(one.number),
+        "lines_words": counted(one.number),
         "waiting": one.waiting,
         "at": own_clock(one.start, reader),
         **named(one.named, one.number),

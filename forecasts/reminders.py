@@ -16,12 +16,13 @@ from cycles.missed import missed_words
 from cycles.models import Cycle, Participant
 from cycles.services import business_zone
 from forecasts.mails import people
-from forecasts.mails.words import NAMED, count, deadline_words, due_day, named, own_clock
+from forecasts.mails.words import NAMED, deadline_words, due_day, named, own_clock
 from forecasts.models import Line
 from forecasts.queue import reviewed_cycles
 from masterdata.models.customers import SqlNow
 from sop_portal import conf
 from sop_portal.accounts import formats
+from sop_portal.accounts.formats import counted
 from sop_portal.accounts.models import User
 from sop_portal.mail.services import Letter
 
@@ -108,7 +109,7 @@ def reminder(cycle: Cycle, one: Left, now: dt.datetime, key: str) -> Letter:
         "deadline": deadline_words(one.deadline, one.rep),
         "remaining": formats.remaining(remaining.total_seconds()),
         "number": one.number,
-        "lines_words": count(one.number),
+        "lines_words": counted(one.number),
         "came_back": one.came_back,
         "policy": missed_words(cycle),
         **named(one.named, one.number),
@@ -193,7 +194,7 @@ def waiting_letters(found: Sequence[Waiting], now: dt.datetime) -> list[Letter]:
             {
                 "url": reverse("forecasts:review"),
                 "number": one.number,
-                "lines_words": count(one.number),
+                "lines_words": counted(one.number),
                 "since": own_clock(one.since, one.reviewer),
                 "team": formats.named(list(one.reps), 4),
                 "reps": [[name, f"{number:,}"] for name, number in one.reps.items()],

@@ -13,6 +13,7 @@ from forecasts import queue
 from forecasts.board import ODD, Board, State
 from sop_portal import conf
 from sop_portal.accounts import formats
+from sop_portal.accounts.formats import counted
 from sop_portal.jobs import overview
 from sop_portal.lib.clock import portal_now
 from sop_portal.mail import health
@@ -50,12 +51,12 @@ def _of_cycle(user: Any, board: Board) -> Iterator[Item]:
     if late:
         lines = sum(row.counts.to_do + row.counts.missed for row in late)
         names = formats.named([row.name for row in late])
-        yield Item("late", "bad", f"{names}: {_count(lines)} past the deadline", f"{address}&state=late")
+        yield Item("late", "bad", f"{names}: {counted(lines)} past the deadline", f"{address}&state=late")
     if queue.may_decide(user):
         old = queue.waiting(user).filter(submitted_at__lt=portal_now() - LATE).count()
         if old:
             wait = "waits" if old == 1 else "wait"
-            yield Item("late", "bad", f"{_count(old)} {wait} for a decision for more than two days",
+            yield Item("late", "bad", f"{counted(old)} {wait} for a decision for more than two days",
                        reverse("forecasts:review"))  # fmt: skip
     if user.has_perm("cycles.move_cycle"):
         asked = ExtensionRequest.objects.visible_to(user).waiting().count()
@@ -64,19 +65,19 @@ def _of_cycle(user: Any, board: Board) -> Iterator[Item]:
             url = f"{reverse('cycles:detail', args=[board.cycle.pk])}#requests"
             yield Item("time", "warn", f"{who} for more time", url)
     if board.counts.came_back:
-        text = f"{_count(board.counts.came_back)} came back and {_are(board.counts.came_back)} not handed in again"
+        text = f"{counted(board.counts.came_back)} came back and {_are(board.counts.came_back)} not handed in again"
         yield Item("returned", "warn", text, f"{address}&state=returned")
     if board.plan.odd:
         off = formats.money_compact(board.plan.odd_money, conf.get("currency"))
         text = (
-            f"{_count(board.plan.odd, 'submitted line')} {_are(board.plan.odd)} more than {formats.percent(ODD, 0)} off "
+            f"{counted(board.plan.odd, 'submitted line')} {_are(board.plan.odd)} more than {formats.percent(ODD, 0)} off "
             f"the last cycle, {off}"
         )
         yield Item("odd", "warn", text, f"{reverse('forecasts:review')}?cycle={board.cycle.pk}"
                    if queue.may_decide(user) else f"{address}&by=product&sort=-change")  # fmt: skip
     if board.cycle.is_open and board.counts.blocked:
         lack = "lacks" if board.counts.blocked == 1 else "lack"
-        text = f"{_count(board.counts.blocked)} {lack} a mandatory month or a price"
+        text = f"{counted(board.counts.blocked)} {lack} a mandatory month or a price"
         yield Item("gaps", "", text, f"{address}&by=customer")
 
 
@@ -89,7 +90,7 @@ def _of_jobs() -> Iterator[Item]:
     if wrong:
         yield Item("jobs", "bad", f"{formats.named(wrong)} went wrong the last time", url)
     elif ran:
-        yield Item("jobs", "ok", f"{_count(ran, 'job')} of {len(rows):,} ran, the last time without a fault", url)
+        yield Item("jobs", "ok", f"{counted(ran, 'job')} of {len(rows):,} ran, the last time without a fault", url)
     else:
         yield Item("jobs", "warn", "No job has run yet", url)
 
@@ -102,15 +103,13 @@ def _of_mail() -> Iterator[Item]:
     )
     late, url = health.stuck(), reverse("admin:mail_outboxmail_changelist")
     if counts["failed"]:
-        yield Item("mail", "bad", f"{_count(counts['failed'], 'mail')} could not be sent", f"{url}?state__exact=failed")
+        yield Item(
+            "mail", "bad", f"{counted(counts['failed'], 'mail')} could not be sent", f"{url}?state__exact=failed"
+        )
     if late is not None:
         yield Item("mail", "bad", f"{late.words} waiting for more than half an hour", url)
     elif not counts["failed"]:
-        yield Item("mail", "ok", f"{_count(counts['waiting'], 'mail')} waiting, none failed", url)
-
-
-def _count(number: int, word: str = "line") -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
+        yield Item("mail", "ok", f"{counted(counts['waiting'], 'mail')} waiting, none failed", url)
 
 
 def _are(number: int) -> str:

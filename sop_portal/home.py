@@ -24,6 +24,7 @@ from masterdata.models import ImportRun
 from masterdata.notices import notices
 from sop_portal import attention, conf
 from sop_portal.accounts import formats
+from sop_portal.accounts.formats import counted
 from sop_portal.first_steps import first_steps
 from sop_portal.lib.clock import portal_now
 
@@ -60,15 +61,15 @@ def strip(request: HttpRequest) -> Strip | None:
     if edits_own(user):
         counts = progress.handed_in(own_lines(user, cycle))
         done, total = counts.handed_in, counts.live
-        text = f"{done:,} of {_lines(total)} submitted" if total else "no live lines of yours"
+        text = f"{done:,} of {counted(total)} submitted" if total else "no live lines of yours"
     elif user.has_perm("forecasts.view_all_lines"):
         counts = progress.handed_in(Line.objects.visible_to(user).filter(cycle=cycle))
         done, total = counts.handed_in, counts.live
-        text = f"{done:,} of {_lines(total, 'live line')} submitted, {counts.approved:,} approved"
+        text = f"{done:,} of {counted(total, 'live line')} submitted, {counts.approved:,} approved"
     if user.has_perm("forecasts.decide_team_lines"):
         number, since = queue.oldest_wait(user)
         if number:
-            note = f"your team: {_lines(number)} wait{'s' if number == 1 else ''} for you, oldest since {_day(since, user)}"
+            note = f"your team: {counted(number)} wait{'s' if number == 1 else ''} for you, oldest since {_day(since, user)}"
         elif not text:
             note = "your team: no line waits for you"
     label = formats.both_clocks(deadline, business_zone().key, user.time_zone)
@@ -96,10 +97,6 @@ def own_lines(user: Any, cycle: Cycle) -> Any:
     lines = Line.objects.editable_by(user).filter(cycle=cycle)
     # While the cycle is open whoever may edit a line may read it; to ask for both costs every page as much as its strip.
     return lines if cycle.is_open else lines.visible_to(user)
-
-
-def _lines(number: int, word: str = "line") -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def _day(at: dt.datetime | None, user: Any) -> str:
@@ -143,7 +140,7 @@ def _headline(context: dict[str, Any]) -> tuple[str, str]:
     if own:
         counts = own["counts"]
         ready = (
-            f"{counts.ready:,} of your {_lines(counts.live, 'live line')} {'is' if counts.ready == 1 else 'are'} ready"
+            f"{counts.ready:,} of your {counted(counts.live, 'live line')} {'is' if counts.ready == 1 else 'are'} ready"
         )
         return own["next"]["title"], f"{ready}, {counts.handed_in:,} handed in." if counts.live else ""
     if found is None:
@@ -153,7 +150,7 @@ def _headline(context: dict[str, Any]) -> tuple[str, str]:
         number = waiting["number"]
         return f"{formats.words(number).capitalize()} line{' waits' if number == 1 else 's wait'} for you", told
     done, expected = found.counts.handed_in, found.expected
-    return f"{done:,} of {_lines(expected)} {'is' if done == 1 else 'are'} handed in", told
+    return f"{done:,} of {counted(expected)} {'is' if done == 1 else 'are'} handed in", told
 
 
 def _told(found: board.Board) -> str:
@@ -222,12 +219,12 @@ def _next_action(
                 "text": "Nothing was sold or planned lately. Type a quantity into a line, and it counts."}  # fmt: skip
     if not counts.to_do:
         left = f"{counts.submitted:,} wait for your manager" if counts.submitted else "your manager approved them"
-        return {"title": f"All {_lines(counts.live)} are handed in" if counts.live > 1 else "Your line is handed in",
+        return {"title": f"All {counted(counts.live)} are handed in" if counts.live > 1 else "Your line is handed in",
                 "text": f"{left[0].upper()}{left[1:]}. Until the deadline you can recall what is not decided.",
                 "action": "Look at the grid", "url": grid(customers) if len(customers) == 1 else everything}  # fmt: skip
     if is_late:
         return {"title": "The deadline has passed", "action": "Look at the grid", "url": everything,
-                "text": f"{_lines(counts.to_do)} {'was' if counts.to_do == 1 else 'were'} not handed in. Ask an S&OP "
+                "text": f"{counted(counts.to_do)} {'was' if counts.to_do == 1 else 'were'} not handed in. Ask an S&OP "
                 "admin if you need more time."}  # fmt: skip
     if counts.came_back:
         back = [share for share in customers if share.counts.came_back]
@@ -240,11 +237,11 @@ def _next_action(
         one = counts.blocked == 1
         return {"title": f"{formats.words(counts.blocked).capitalize()} line{'' if one else 's'} need{'s' if one else ''} you",
                 "text": "A mandatory month is blank or a price is missing."
-                + (f" {_lines(counts.complete)} can be submitted as {'it stands' if counts.complete == 1 else 'they stand'}."
+                + (f" {counted(counts.complete)} can be submitted as {'it stands' if counts.complete == 1 else 'they stand'}."
                    if counts.complete else ""),
                 "action": f"Start with {gaps[0].customer.label}" if len(gaps) > 1 else "Open the grid",
                 "url": grid(gaps)}  # fmt: skip
-    return {"title": f"{_lines(counts.complete)} can be submitted",
+    return {"title": f"{counted(counts.complete)} can be submitted",
             "text": "Every mandatory month is answered. Look once more, then hand them in.",
             "action": "Check and submit", "url": reverse("forecasts:submit", args=[cycle.pk])}  # fmt: skip
 

@@ -12,9 +12,10 @@ from cycles import standing
 from cycles.missed import missed_words
 from cycles.models import Cycle, ExtensionRequest, Participant
 from forecasts.mails import calendar, people
-from forecasts.mails.words import NAMED, board_url, count, cycle_url, deadline_words, named, own_clock
+from forecasts.mails.words import NAMED, board_url, cycle_url, deadline_words, named, own_clock
 from forecasts.models import Line
 from forecasts.progress import by_rep
+from sop_portal.accounts.formats import counted
 from sop_portal.lib import periods
 from sop_portal.lib.clock import portal_now
 from sop_portal.mail.services import Letter, queue_many
@@ -34,7 +35,7 @@ def _opened(cycle: Cycle, by: Any, now: dt.datetime, details: Mapping[str, Any])
                 "months": f"{periods.label(cycle.periods[0])} to {periods.label(cycle.periods[-1])}",
                 "mandatory": cycle.mandatory,
                 "expected": share.lines_expected,
-                "lines_words": count(share.lines_expected, "live line"),
+                "lines_words": counted(share.lines_expected, "live line"),
             })
             for share in people.participants(cycle)
         ],
@@ -66,7 +67,7 @@ def _reopened(cycle: Cycle, by: Any, now: dt.datetime, details: Mapping[str, Any
     letters = [
         _to_rep(cycle, share, now, key.format(share.rep_id), reverse("forecasts:list"), {
             "reason": details["reason"],
-            "lines_words": count(reopened.get(share.rep_id, 0), "missed line"),
+            "lines_words": counted(reopened.get(share.rep_id, 0), "missed line"),
             "number": reopened.get(share.rep_id, 0),
         })
         for share in shares
@@ -131,10 +132,10 @@ def _refreshed(cycle: Cycle, by: Any, now: dt.datetime, details: Mapping[str, An
                     "url": reverse("forecasts:list"),
                     "cycle": str(cycle),
                     "woken": woken.get(share.rep_id, 0),
-                    "woken_words": count(woken.get(share.rep_id, 0)),
+                    "woken_words": counted(woken.get(share.rep_id, 0)),
                     "slept": slept.get(share.rep_id, 0),
-                    "slept_words": count(slept.get(share.rep_id, 0)),
-                    "expected_words": count(share.lines_expected, "live line"),
+                    "slept_words": counted(slept.get(share.rep_id, 0)),
+                    "expected_words": counted(share.lines_expected, "live line"),
                     **_deadline(cycle, share, now),
                 },
             )
@@ -160,8 +161,8 @@ def _closed(cycle: Cycle, by: Any, now: dt.datetime, details: Mapping[str, Any])
                     **common,
                     "url": cycle_url(cycle),
                     "number": missed[share.rep_id],
-                    "lines_words": count(missed[share.rep_id]),
-                    "expected_words": count(share.lines_expected),
+                    "lines_words": counted(missed[share.rep_id]),
+                    "expected_words": counted(share.lines_expected),
                     **named(lines.get(share.rep_id, ()), missed[share.rep_id]),
                 },
             )
@@ -181,12 +182,12 @@ def _tell_admins_of_close(cycle: Cycle, common: Mapping[str, Any], missed: Mappi
     facts = {
         **common,
         "url": board_url(cycle),
-        "expected_words": count(sum(share.lines_expected for share in everybody)),
+        "expected_words": counted(sum(share.lines_expected for share in everybody)),
         "handed_in": f"{counts.handed_in:,}",
         "approved": f"{counts.approved:,}",
         "submitted": f"{counts.submitted:,}",
         "number": sum(missed.values()),
-        "missed_words": count(sum(missed.values())),
+        "missed_words": counted(sum(missed.values())),
         "reps": [
             [str(share.rep), f"{missed[share.rep_id]:,} of {share.lines_expected:,}"]
             for share in everybody

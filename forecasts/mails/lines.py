@@ -7,8 +7,9 @@ from django.urls import reverse
 
 from cycles.models import Cycle
 from forecasts.mails import people
-from forecasts.mails.words import board_url, count, named
+from forecasts.mails.words import board_url, named
 from forecasts.models import Line
+from sop_portal.accounts.formats import counted
 from sop_portal.accounts.models import User
 from sop_portal.mail.services import Letter, queue_many
 
@@ -54,7 +55,7 @@ def _facts(cycle: Cycle, lines: Sequence[Line]) -> dict[str, Any]:
     return {
         "cycle": str(cycle),
         "number": len(lines),
-        "lines_words": count(len(lines)),
+        "lines_words": counted(len(lines)),
         **named(ordered, len(lines)),
     }
 

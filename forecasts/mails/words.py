@@ -37,11 +37,6 @@ def due_day(at: dt.datetime, user: Any, now: dt.datetime) -> str:
     return f"{local:%A}" if 0 < days < 7 else f"{local:%a} {local.day} {local:%b}"
 
 
-def count(number: int, word: str = "line") -> str:
-    """ "1 line", "17 lines"."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 def named(lines: Iterable[Line], total: int) -> dict[str, Any]:
     """The first lines by name and how many more there are, for `mail/_lines.*`."""
     names = [line_label(line) for line in lines][:NAMED]

@@ -28,6 +28,7 @@ from masterdata.prices import (
     PRICE_OF_MONTHS,
     PRICE_TABLES,
 )
+from sop_portal.accounts.formats import counted
 from sop_portal.lib import periods
 from sop_portal.lib.errors import Conflict, NotAllowed
 
@@ -135,8 +136,8 @@ class Offer:
     def sentence(self) -> str:
         """ "12 lines of S&OP Dec 2026 use the old price in 96 cells that nobody entered." """
         if not self.lines:
-            return f"{_number(self.dormant, 'empty line')} of {self.cycle} still {_has(self.dormant)} the old price."
-        lines, cells = f"{_number(self.lines, 'line')} of {self.cycle}", _number(self.cells, "cell")
+            return f"{counted(self.dormant, 'empty line')} of {self.cycle} still {_has(self.dormant)} the old price."
+        lines, cells = f"{counted(self.lines, 'line')} of {self.cycle}", counted(self.cells, "cell")
         if self.blanks == self.cells:
             return f"{lines} {_has(self.lines)} no price in {cells}, though there is one now."
         verb, none = "uses" if self.lines == 1 else "use", " or none" if self.blanks else ""
@@ -154,14 +155,10 @@ class Offer:
         """What taking the prices over did."""
         if not self:
             return "Every line had the prices in force already."
-        parts = [_number(count, word) for count, word in ((self.lines, "line"), (self.dormant, "empty line")) if count]
+        parts = [counted(count, word) for count, word in ((self.lines, "line"), (self.dormant, "empty line")) if count]
         one = self.lines + self.dormant == 1
-        cells = f", in {_number(self.cells, 'cell')}" if self.cells else ""
+        cells = f", in {counted(self.cells, 'cell')}" if self.cells else ""
         return f"{' and '.join(parts)} {'has the new price' if one else 'have the new prices'}{cells}."
-
-
-def _number(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _has(count: int) -> str:

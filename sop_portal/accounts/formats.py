@@ -142,6 +142,11 @@ def words(number: int | None) -> str:
     return WORDS[number] if 0 <= number < len(WORDS) else f"{number:,}"
 
 
+def counted(number: int, word: str = "line") -> str:
+    """ "1 line", "1,700 lines"."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def named(names: Sequence[str], most: int = 2) -> str:
     """Names as part of a sentence, the first `most` of them and how many more there are.
 
