@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check psql fuzz bench schema chaos venv venv-dev chromium
+.PHONY: help run test check psql fuzz bench schema chaos venv venv-dev programs
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -23,7 +23,7 @@ help:
 run: venv
 	@exec $(SUPERVISOR) run --end-with-parent
 
-test: venv-dev chromium
+test: venv-dev programs
 	@$(SUPERVISOR) test -- $(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: venv-dev
@@ -71,12 +71,13 @@ venv-dev: venv
 	  echo "Installing what tests and checks need, once."; \
 	  $(PIP) install -r requirements-dev.txt && cp requirements-dev.txt .venv/installed-dev; }
 
-chromium:
-	@command -v chromium >/dev/null || { \
+programs:
+	@missing=""; for name in chromium curl jq; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	[ -z "$$missing" ] || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "Installing Debian's chromium for the browser tests, once."; \
+	    echo "Installing Debian's$$missing for the tests, once."; \
 	    export DEBIAN_FRONTEND=noninteractive; \
-	    { apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium; } >/dev/null; \
+	    { apt-get -qq update && apt-get -qq install --yes --no-install-recommends$$missing; } >/dev/null; \
 	  else \
-	    echo "The browser tests need chromium: have it installed (on Debian: apt-get install chromium)." >&2; exit 1; \
+	    echo "The tests need$$missing: have it installed (on Debian: apt-get install$$missing)." >&2; exit 1; \
 	  fi; }
