@@ -96,6 +96,11 @@ class EntryFilter(forms.Form):
             entries = entries.filter(Q(label__icontains=text) | Q(entity_id=text) | Q(request_id=text))
         return entries
 
+    def page(self, entries: EntryQuerySet, before: str, after: str, *, size: int = PER_PAGE) -> "Page":
+        """The page of what every filter leaves that lies behind `before`, or ahead of `after`."""
+        clues = self.clues() if self.clues().are_needed else None
+        return Page(self.apply(entries, with_text=clues is None), before, after, clues, size=size)
+
     def query(self) -> str:
         """The filters in force as part of an address."""
         filled: Any = self.data.copy()  # type: ignore[attr-defined]
@@ -138,8 +143,17 @@ class Page:
     was not to the end; the page may have few entries then, and the next one goes on from there.
     """
 
-    def __init__(self, entries: EntryQuerySet, before: str, after: str, clues: search.Clues | None = None) -> None:
-        older, newer = _position(before), _position(after)
+    def __init__(
+        self,
+        entries: EntryQuerySet,
+        before: str,
+        after: str,
+        clues: search.Clues | None = None,
+        *,
+        size: int = PER_PAGE,
+    ) -> None:
+        older, newer = position(before), position(after)
+        self._size = size
         self.newer = self.older = ""
         self.reached: dt.datetime | None = None
         # Of a search only the first page knows.
@@ -150,15 +164,15 @@ class Page:
             at, pk = newer
             rows = entries.filter(at__gte=at).filter(Q(at__gt=at) | Q(id__gt=pk))
             found = self._find(rows, newer, newest_first=False)
-            self.rows = found[:PER_PAGE][::-1]
-            more_newer, more_older = len(found) > PER_PAGE, bool(self.rows)
+            self.rows = found[:size][::-1]
+            more_newer, more_older = len(found) > size, bool(self.rows)
         else:
             if older is not None:
                 at, pk = older
                 entries = entries.filter(at__lte=at).filter(Q(at__lt=at) | Q(id__lt=pk))
             found = self._find(entries, older, newest_first=True)
-            self.rows = found[:PER_PAGE]
-            more_newer, more_older = older is not None and bool(self.rows), len(found) > PER_PAGE
+            self.rows = found[:size]
+            more_newer, more_older = older is not None and bool(self.rows), len(found) > size
         if self.rows and more_newer:
             self.newer = _mark(self.rows[0].at, self.rows[0].pk)
         if self._looked_to is not None:
@@ -170,9 +184,9 @@ class Page:
     def _find(self, entries: EntryQuerySet, onwards: search.Position | None, *, newest_first: bool) -> list[Entry]:
         order = ("-at", "-id") if newest_first else ("at", "id")
         if self._clues is None:
-            return list(entries.order_by(*order)[: PER_PAGE + 1])
+            return list(entries.order_by(*order)[: self._size + 1])
         found = search.find(
-            entries, self._clues, PER_PAGE + 1, onwards=onwards, newest_first=newest_first, most=COUNT_LIMIT
+            entries, self._clues, self._size + 1, onwards=onwards, newest_first=newest_first, most=COUNT_LIMIT
         )
         self.total = found.total if onwards is None else None
         self._looked_to = found.reached if newest_first else None
@@ -197,7 +211,7 @@ def _mark(at: dt.datetime, number: int) -> str:
     return f"{at.astimezone(dt.UTC):%Y%m%d%H%M%S%f}-{number}"
 
 
-def _position(mark: str) -> search.Position | None:
+def position(mark: str) -> search.Position | None:
     """The place in the trail that an address names; None (the newest) for anything that is not one of ours."""
     instant, _, number = mark.partition("-")
     if len(instant) != 20 or not (instant + number).isascii() or not (instant + number).isdigit() or len(number) > 18:

@@ -9,6 +9,19 @@ from django.db import models
 # entity type -> (user, entity id) -> whether the user may read it, or the names of fields that they may not see.
 history_scope: dict[str, Callable[[Any, str], bool | Collection[str]]] = {}
 
+# entity type -> business code -> the id of the object, None when none has this code.
+by_code: dict[str, Callable[[str], str | None]] = {}
+
+
+def named_by(entity_type: str, model: type[models.Model], field: str) -> None:
+    """Let the history of a `model` be asked for by its business code, which stands in `field`."""
+
+    def id_of(code: str) -> str | None:
+        pk = model._default_manager.filter(**{field: code}).values_list("pk", flat=True).first()
+        return None if pk is None else str(pk)
+
+    by_code[entity_type] = id_of
+
 
 def open_to_readers(entity_type: str, model: type[models.Model]) -> None:
     """Let whoever may see a row of `model` (by its `visible_to`) read all of its history."""

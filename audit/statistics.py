@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from django.db import connection
@@ -9,29 +10,43 @@ from django.utils import timezone
 
 from audit import words
 from audit.filters import midnight
+from audit.models import Entry
 
 MOST_ROWS = 15
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Table:
-    """Counts by one thing, the largest first. left_out: how many entries are about others than the shown ones."""
+    """Counts by one thing, the largest first.
 
+    rows: what was recorded, the same in words, how many. left_out: how many entries are about others than the shown ones.
+    """
+
+    name: str
     title: str
-    rows: list[tuple[str, int]]
+    rows: list[tuple[str, str, int]]
     left_out: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Statistics:
-    """Entries from the first to the last day: all of them, the grave ones, by day and in tables."""
+    """Entries from the first to the last day: by severity, by day and in tables."""
 
     since: dt.date
     until: dt.date
-    total: int
-    grave: int
+    severities: dict[str, int]
     days: list[tuple[dt.date, int]]
     tables: list[Table]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.severities.values())
+
+    @property
+    def grave(self) -> int:
+        """What an admin should notice."""
+        return self.total - self.severities.get(Entry.Severity.INFO, 0)
 
     @property
     def busiest(self) -> tuple[dt.date, int] | None:
@@ -59,22 +74,20 @@ def of(since: dt.date, until: dt.date) -> Statistics:
         cursor.execute(_COUNTS, [zone, midnight(since), midnight(until + dt.timedelta(days=1))])
         for kind, *values, number in cursor.fetchall():
             counted[kind][next((value for value in values if value is not None), "")] = number
-    severities = counted[_SEVERITY]
     return Statistics(
         since,
         until,
-        sum(severities.values()),
-        sum(number for severity, number in severities.items() if severity != "INFO"),
+        counted[_SEVERITY],
         sorted(counted[_DAY].items(), reverse=True),
         [
-            _table("People", {name or "Nobody signed in": number for name, number in counted[_ACTOR].items()}),
-            _table("Actions", {words.action_words(name): number for name, number in counted[_ACTION].items()}),
-            _table("Types", {words.type_words(name): number for name, number in counted[_TYPE].items()}),
-            _table("Sources", {words.SOURCES.get(name, name): number for name, number in counted[_SOURCE].items()}),
+            _table("actors", "People", counted[_ACTOR], lambda name: name or "Nobody signed in"),
+            _table("actions", "Actions", counted[_ACTION], words.action_words),
+            _table("entity_types", "Types", counted[_TYPE], words.type_words),
+            _table("sources", "Sources", counted[_SOURCE], lambda name: words.SOURCES.get(name, name)),
         ],
     )
 
 
-def _table(title: str, counts: dict[str, int]) -> Table:
-    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))
-    return Table(title, rows[:MOST_ROWS], sum(number for _, number in rows[MOST_ROWS:]))
+def _table(name: str, title: str, counts: dict[str, int], told: Callable[[str], str]) -> Table:
+    rows = sorted(((one, told(one), number) for one, number in counts.items()), key=lambda row: (-row[2], row[1]))
+    return Table(name, title, rows[:MOST_ROWS], sum(number for *_, number in rows[MOST_ROWS:]))

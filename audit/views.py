@@ -116,9 +116,7 @@ def entry_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 
 
 def _list_page(request: HttpRequest, template: str, entries: EntryQuerySet, form: EntryFilter) -> HttpResponse:
-    clues = form.clues() if form.clues().are_needed else None
-    chosen = form.apply(entries, with_text=clues is None)
-    page = Page(chosen, request.GET.get("before", ""), request.GET.get("after", ""), clues)
+    page = form.page(entries, request.GET.get("before", ""), request.GET.get("after", ""))
     context = {
         "form": form,
         "told": [words.tell(entry) for entry in page.rows],

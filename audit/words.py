@@ -113,10 +113,14 @@ def tell(entry: Entry, hidden: Collection[str] = ()) -> Told:
         severity=entry.get_severity_display(),
         changes=[
             (field_words(entry.entity_type, name), *_pair_words(entry, name, pair))
-            for name, pair in sorted(entry.changes.items())
-            if name.partition(" ")[0] not in hidden
+            for name, pair in sorted(shown(entry, hidden).items())
         ],
     )
+
+
+def shown(entry: Entry, hidden: Collection[str]) -> dict[str, Any]:
+    """What `entry` says of changes, without the fields `hidden`."""
+    return {name: pair for name, pair in entry.changes.items() if name.partition(" ")[0] not in hidden}
 
 
 def action_words(action: str) -> str:

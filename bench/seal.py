@@ -16,7 +16,7 @@ from bench.scratch import analyze, owner, scratch
 
 ENTRIES = 1_000_000
 # An import of a month's size, and saves of a grid, over ninety days.
-_FILL = """
+FILL = """
 SET timezone = 'UTC';
 DO $$
 BEGIN
@@ -53,7 +53,7 @@ def run(*, rounds: int, lines: int) -> None:
     with scratch() as name:
         with owner(name) as database:
             database.execute("ALTER TABLE audit_entry DISABLE TRIGGER USER")
-            database.execute(_FILL % ENTRIES)
+            database.execute(FILL % ENTRIES)
             database.execute("ALTER TABLE audit_entry ENABLE TRIGGER USER")
         analyze(name)
         floor = _measured(_hash_all)

@@ -8,7 +8,7 @@ class MasterdataConfig(AppConfig):
     verbose_name = "Master data"
 
     def ready(self) -> None:
-        from audit.history import history_scope, open_to_readers
+        from audit.history import history_scope, named_by, open_to_readers
         from audit.tracking import exempt, track
         from masterdata import models, receivers, scope  # noqa: F401  receivers connect themselves
 
@@ -69,3 +69,5 @@ class MasterdataConfig(AppConfig):
         history_scope["customer"] = scope.customer_history
         open_to_readers("matrix", models.MatrixEntry)
         history_scope["product"] = scope.product_history
+        named_by("customer", models.Customer, "customer_id")
+        named_by("product", models.Product, "item_code")

@@ -4,6 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
+from audit.api import urls as audit
 from cycles.api import urls as cycles
 from forecasts.api import urls as forecasts
 from masterdata.api import urls as masterdata
@@ -21,6 +22,7 @@ operations = [
     *jobs.urlpatterns,
     *conf.urlpatterns,
     *masterdata.urlpatterns,
+    *audit.urlpatterns,
 ]
 
 # Read in a browser, which is led to the sign-in page.

@@ -92,11 +92,15 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "excel-undo": {"POST": (401, 403, 403, 403, 404)},
     "excel-template": {"GET": MISSING},
     "excel-export": {"GET": MISSING},
+    **{f"audit-{part}": {"GET": (401, 403, 403, 403, 200)} for part in ("logs", "critical-events", "statistics")},
+    "audit-my-activity": {"GET": SIGNED_IN},
+    "audit-entity": {"GET": MISSING},
 }
 # What stands in the addresses of single things: things that do not exist.
 PARTS = {
     "<int:pk>": "99999999", "<slug:name>": "no_such_thing", "<slug:key>": "no_such_thing",
-    "<slug:kind>": "no-such-kind", "<code:customer_id>": "no/such%20code", "<code:item_code>": "no/such%20code",
+    "<slug:kind>": "no-such-kind", "<slug:entity_type>": "no_such_kind", "<code:entity_id>": "no/such%20code",
+    "<code:customer_id>": "no/such%20code", "<code:item_code>": "no/such%20code",
 }  # fmt: skip
 
 pytestmark = pytest.mark.django_db

@@ -49,12 +49,13 @@ class TestStatistics:
         assert context.total == Entry.objects.count()
         assert (context.since, context.until) == (today - dt.timedelta(days=29), today)
         assert sum(number for _, number in context.days) == context.total
-        by_title = {table.title: dict(table.rows) for table in context.tables}
+        by_title = {table.title: {words: number for _, words, number in table.rows} for table in context.tables}
+        assert sum(context.severities.values()) == context.total
         assert by_title["Actions"]["Thing updated"] == 3
         assert by_title["People"]["Ada Admin"] >= 2
         assert by_title["Sources"]["Portal"] >= 2
         for table in context.tables:
-            assert sum(number for _, number in table.rows) + table.left_out == context.total
+            assert sum(number for *_, number in table.rows) + table.left_out == context.total
 
     def test_of_other_days(self, client, admin):
         page = client.get(reverse("audit:statistics"), {"since": "2001-01-01", "until": "2001-02-01"})
