@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check psql fuzz bench schema chaos venv venv-dev programs
+.PHONY: help run test check psql fuzz bench schema chaos venv venv-dev venv-bench programs
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -44,7 +44,7 @@ fuzz: venv-dev
 	@MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-200} $(SUPERVISOR) test -- \
 	  $(BIN)/python -m pytest -n 0 tests/forecasts/test_state_machine.py $(ARGS)
 
-bench: venv
+bench: venv-bench
 	@$(BIN)/python -m bench $(ARGS)
 
 schema: venv
@@ -70,6 +70,12 @@ venv-dev: venv
 	@cmp -s requirements-dev.txt .venv/installed-dev || { \
 	  echo "Installing what tests and checks need, once."; \
 	  $(PIP) install -r requirements-dev.txt && cp requirements-dev.txt .venv/installed-dev; }
+
+# Another web framework, for comparison; nothing of the portal imports it.
+venv-bench: venv
+	@cmp -s bench/requirements.txt .venv/installed-bench || { \
+	  echo "Installing what the measurements compare with, once."; \
+	  $(PIP) install -r bench/requirements.txt && cp bench/requirements.txt .venv/installed-bench; }
 
 programs:
 	@missing=""; for name in chromium curl jq; do command -v $$name >/dev/null || missing="$$missing $$name"; done; \

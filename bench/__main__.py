@@ -13,6 +13,7 @@ MEASUREMENTS = {
     "consolidated": "the consolidated workbook of 20,000 lines against bare XlsxWriter",
     "imports": "import 100,000 actuals from a workbook against reading and merging it bare; a million rows of CSV",
     "api": "a request of 10,000 actuals as JSON against copying and merging them bare",
+    "lists": "pages of 50 and 1,000 lines as JSON against psycopg and orjson, and beside FastAPI",
     "seal": "seal and verify a million entries of the audit trail; pages of such a trail",
     "exports": "flat exports of 100,000 rows of 20 columns against bare XlsxWriter and a bare COPY",
 }

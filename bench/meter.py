@@ -4,7 +4,7 @@ import os
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,14 +44,21 @@ class Meter:
     wall: list[float] = field(default_factory=list)
 
     @contextmanager
-    def round(self) -> Iterator[None]:
-        """Measure what happens inside; the database backend must run on this machine."""
-        backend = _backend()
-        server, client, wall = _spent(backend), _own(), time.perf_counter()
+    def round(self, backends: Iterable[int] = ()) -> Iterator[None]:
+        """Measure what happens inside; the database backend must run on this machine.
+
+        backends: processes of other connections than Django's that are used inside.
+        """
+        processes = [_backend(), *(Path(f"/proc/{process}") for process in backends)]
+        server, client, wall = sum(map(_spent, processes)), _own(), time.perf_counter()
         yield
         self.wall.append(time.perf_counter() - wall)
         self.client.append(_own() - client)
-        self.server.append(_spent(backend) - server)
+        self.server.append(sum(map(_spent, processes)) - server)
+
+    def shared_by(self, times: int) -> "Meter":
+        """The costs of one of so many like works in each round."""
+        return Meter(*([cost / times for cost in costs] for costs in (self.client, self.server, self.wall)))
 
     @property
     def cpu(self) -> float:
@@ -72,17 +79,18 @@ def take_turns(
     *,
     warm: int = 1,
     before: Callable[[], None] = lambda: None,
+    backends: Iterable[int] = (),
 ) -> dict[str, Meter]:
     """Run the works in turns, so that a busy machine is busy for all of them. Each is given the number of its round.
 
-    before: what makes things ready for each work, and is not counted.
+    before: what makes things ready for each work, and is not counted. backends: processes of connections of their own.
     """
     meters = {name: Meter() for name in works}
     for number in range(-warm, rounds):
         for name, work in works.items():
             before()
             # The first rounds fill caches and are not counted.
-            with (meters[name] if number >= 0 else Meter()).round():
+            with (meters[name] if number >= 0 else Meter()).round(backends):
                 work(number)
     return meters
 

@@ -38,6 +38,11 @@ def owner(name: str) -> Iterator[psycopg.Connection[Any]]:
         yield owning
 
 
+def app_url(name: str) -> str:
+    """Where programs other than Django find the database `name`, as the role that serves it."""
+    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
+
+
 @contextmanager
 def scratch() -> Iterator[str]:
     """A migrated, empty database that Django is connected to inside, and that goes afterwards; gives its name."""

@@ -2,23 +2,25 @@
 
 from typing import Any
 
-import orjson
 from django.db.models import F, Func, TextField
+from orjson import Fragment
 
 from forecasts.models import Line
 from forecasts.services.values import number_text
 
 
-class JsonNumbers(Func):
-    """An array of numbers as JSON: texts of their digits without zeros at the end, null for blanks."""
+def _json_numbers(name: str) -> Func:
+    """An array of numbers as JSON: texts of their digits without zeros at the end, null for blanks.
 
-    function = "to_json"
-    output_field = TextField()
-    # Zeros behind the last digit, then a point with nothing but zeros behind it.
-    template = (
-        r"""regexp_replace(regexp_replace(to_json(%(expressions)s::text[])::text,"""
-        r""" '(\.[0-9]*[1-9])0+"', '\1"', 'g'), '\.0+"', '"', 'g')"""
-    )
+    The column keeps every number with all its decimals, so the zeros are taken away by comparing letters, which costs far
+    less than an expression: whole numbers are marked as such, then others lose one to five zeros.
+    """
+    field: Any = Line._meta.get_field(name)
+    zeros = "0" * field.base_field.decimal_places
+    text = "'\"' || %(function)s(%(expressions)s, '\",\"', '~') || '\"'"
+    for old, new in ((f'.{zeros}"', '|"'), ('000"', '"'), ('00"', '"'), ('0"', '"'), ('|"', '"'), ('"~"', "null")):
+        text = f"replace({text}, '{old}', '{new}')"
+    return Func(F(name), function="array_to_string", template=f"'[' || {text} || ']'", output_field=TextField())
 
 
 # Name in the answer -> where it comes from.
@@ -50,20 +52,16 @@ PLAIN = {
 NUMBERS = ("quantity", "unit_price")
 
 
+_NAMES = (*PLAIN, *NUMBERS)
+_COLUMNS = (*PLAIN.values(), *(_json_numbers(name) for name in NUMBERS))
+
+
 def rows_of(lines: Any) -> list[dict[str, Any]]:
     """Lines as they are sent, by one query."""
-    columns: dict[str, Any] = {f"sent_{name}": F(path) for name, path in PLAIN.items()}
-    columns |= {f"sent_{name}": JsonNumbers(name) for name in NUMBERS}
-    names = [*PLAIN, *NUMBERS]
-    found = lines.annotate(**columns).values_list(*(f"sent_{name}" for name in names))
-    width = len(PLAIN)
+    found = lines.values_list(*_COLUMNS)
     return [
-        {
-            **dict(zip(names, row[:width], strict=False)),
-            "quantity": orjson.Fragment(row[width]),
-            "unit_price": orjson.Fragment(row[width + 1]),
-        }
-        for row in found
+        dict(zip(_NAMES, (*plain, Fragment(quantity), Fragment(price)), strict=True))
+        for *plain, quantity, price in found
     ]
 
 

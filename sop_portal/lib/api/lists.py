@@ -6,12 +6,12 @@ costs a tenth of that. What is counted beyond COUNTED is said to be more.
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
-from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -98,9 +98,11 @@ class ListView(ApiView):
         number = whole(query, "page", 1, most=_LAST)
         size = whole(query, "page_size", PAGE_SIZE, most=LARGEST_PAGE)
         rows = self.chosen(request)
+        ordered = self.ordered(rows, query.get("ordering", ""))
         count = rows.order_by().count() if self.counts_all else rows.order_by()[: COUNTED + 1].count()
-        found = self.page(self.ordered(rows, query.get("ordering", ""))[(number - 1) * size : number * size])
-        more = number * size < count or (count > COUNTED and not self.counts_all and len(found) == size)
+        known = self.counts_all or count <= COUNTED
+        found = self.page(self._cut(ordered, (number - 1) * size, number * size, count if known else None))
+        more = number * size < count or (not known and len(found) == size)
         return Response(
             {
                 "count": count,
@@ -109,6 +111,23 @@ class ListView(ApiView):
                 "results": found,
             }
         )
+
+    def _cut(self, ordered: QuerySet[Any], start: int, stop: int, count: int | None) -> QuerySet[Any]:
+        """The rows of one page. count: of all rows, None when nobody knows.
+
+        A later page asks for keys first, so that what is passed over is not joined and made ready to be sent; behind the
+        middle it is counted from the end, so that the last page costs what the first does.
+        """
+        if start == 0:
+            return ordered[:stop]
+        keys = ordered.values("pk")
+        if count is not None and start > count // 2:
+            keys = keys.reverse()[max(0, count - stop) : max(0, count - start)]
+        else:
+            keys = keys[start:stop]
+        found = self.get_queryset().filter(pk__in=keys)
+        found.query.order_by = ordered.query.order_by
+        return found
 
     def chosen(self, request: Request) -> QuerySet[Any]:
         """The rows that filters and search leave."""
@@ -129,7 +148,7 @@ class ListView(ApiView):
 
     def parameters(self) -> set[str]:
         """The names this list takes in its address."""
-        filters = self.filterset_class.get_filters() if self.filterset_class else {}
+        filters = self.filterset_class.base_filters if self.filterset_class else {}
         own = {name for name in _OWN if name != "search" or self.searched}
         return own | {str(name) for name in filters}
 
@@ -154,14 +173,28 @@ def refuse_unknown(query: QueryDict, known: Iterable[str]) -> None:
 
 def filtered(request: Request, rows: QuerySet[Any], view: Any) -> QuerySet[Any]:
     """The rows that the view's `filterset_class` leaves. Raises Invalid for values that make no sense."""
-    try:
-        return DjangoFilterBackend().filter_queryset(request, rows, view)
-    except ValidationError as refusal:
+    if view.filterset_class is None:
+        return rows
+    given = frozenset(request.query_params) & frozenset(view.filterset_class.base_filters)
+    if not given:
+        return rows
+    filters = _only(view.filterset_class, given)(request.query_params, rows, request=request)
+    if not filters.is_valid():
         raise Invalid(
             Fault(f"?{name}", "invalid", f"{name}: {sentence}")
-            for name, sentences in dict(refusal.detail).items()  # type: ignore[arg-type]
+            for name, sentences in filters.errors.items()
             for sentence in sentences
-        ) from refusal
+        )
+    found: QuerySet[Any] = filters.qs
+    return found
+
+
+@lru_cache(maxsize=256)
+def _only(filters: type[FilterSet], names: frozenset[str]) -> type[FilterSet]:
+    """`filters` without those that nobody asked for: a form field is made of each, whether it is used or not."""
+    narrowed: type[FilterSet] = type(filters.__name__, (filters,), {})
+    narrowed.base_filters = {name: each for name, each in filters.base_filters.items() if name in names}
+    return narrowed
 
 
 def whole(query: QueryDict, name: str, default: int, *, most: int) -> int:
