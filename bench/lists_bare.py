@@ -85,10 +85,10 @@ class Bare:
         ask(_MAY, [self.user_id]).fetchall()
         ((count,),) = ask(f"{COUNT}%s", [self.cycle_id]).fetchall()
         rows = ask(READY, [self.cycle_id, size, (page - 1) * size]).fetchall()
-        results = [
-            dict(zip(NAMES, (*plain, orjson.Fragment(quantity), orjson.Fragment(price)), strict=True))
-            for *plain, quantity, price in rows
-        ]
+        results = [dict(zip(NAMES, row, strict=True)) for row in rows]
+        for row in results:
+            for name in NUMBERS:
+                row[name] = orjson.Fragment(row[name])
         answer = {**around(self.cycle_id, page, size, count), "results": results}
         return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
 

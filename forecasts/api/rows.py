@@ -58,11 +58,11 @@ _COLUMNS = (*PLAIN.values(), *(_json_numbers(name) for name in NUMBERS))
 
 def rows_of(lines: Any) -> list[dict[str, Any]]:
     """Lines as they are sent, by one query."""
-    found = lines.values_list(*_COLUMNS)
-    return [
-        dict(zip(_NAMES, (*plain, Fragment(quantity), Fragment(price)), strict=True))
-        for *plain, quantity, price in found
-    ]
+    found = [dict(zip(_NAMES, row, strict=True)) for row in lines.values_list(*_COLUMNS)]
+    for row in found:
+        for name in NUMBERS:
+            row[name] = Fragment(row[name])
+    return found
 
 
 def stored(line: Line) -> dict[str, Any]:

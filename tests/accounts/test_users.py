@@ -4,11 +4,12 @@ import threading
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from audit.context import acting
 from sop_portal.accounts import services
@@ -255,3 +256,24 @@ def test_roles_are_seeded_with_what_they_may_do() -> None:
         assert user.has_perm("accounts.access_admin") is admin
         assert user.has_perm("accounts.manage_users") is admin
         assert user.is_staff is admin
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", ["sales_rep", "manager", "viewer", "admin"])
+def test_a_person_may_what_their_roles_may_and_what_was_given_to_them(role: str) -> None:
+    user = make_user(role)
+    given = Permission.objects.get(codename="view_tokenfamily")
+    before = user.get_all_permissions()
+    allowed = Permission.objects.filter(group__in=user.groups.all()).select_related("content_type")
+    assert before == {f"{one.content_type.app_label}.{one.codename}" for one in allowed}
+    assert before and "accounts.view_tokenfamily" not in before
+    with as_system():
+        user.user_permissions.add(given)
+    user = User.objects.get(pk=user.pk)
+    with CaptureQueriesContext(connection) as asked:
+        assert user.get_all_permissions() == before | {"accounts.view_tokenfamily"}
+        assert user.has_perm("accounts.view_tokenfamily") and not user.has_perm("accounts.nothing")
+    assert len(asked) == 1
+    user.is_active = False
+    assert not user.has_perm("accounts.view_tokenfamily") and not user.get_group_permissions()
+    assert not User.objects.get(pk=user.pk).has_perm("accounts.view_tokenfamily", user)

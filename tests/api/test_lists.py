@@ -8,6 +8,7 @@ import pytest
 from forecasts.models import Line
 from masterdata.models import Customer
 from sop_portal.lib.api import lists
+from sop_portal.lib.api.bodies import JSONRenderer
 from tests.api.helpers import Program, program_of
 from tests.factories import make_customer, make_line, make_user
 
@@ -93,3 +94,9 @@ def test_a_filter_that_is_named_is_checked_whatever_else_is_named(admin: Program
     wrong = admin("GET", "/forecasts?status=odd&live=true&risk_class=9").json()
     assert [fault["pointer"] for fault in wrong["errors"]] == ["?status", "?risk_class"]
     assert admin("GET", "/forecasts?risk_class=&live=").status_code == 200
+
+
+def test_keys_that_are_no_texts_are_sent_as_texts() -> None:
+    assert JSONRenderer().render({1: {None: "x"}, "rows": {2: Decimal("1.50")}}) == (
+        b'{"1":{"null":"x"},"rows":{"2":"1.50"}}'
+    )

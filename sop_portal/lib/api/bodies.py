@@ -55,7 +55,11 @@ class JSONRenderer(BaseRenderer):
         """The document; nothing at all for an answer without a body."""
         if data is None:
             return b""
-        return orjson.dumps(data, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
+        try:
+            return orjson.dumps(data, default=_plain, option=orjson.OPT_UTC_Z)
+        except orjson.JSONEncodeError:
+            # Keys that are no texts are rare, and whoever looks out for them takes longer over every row.
+            return orjson.dumps(data, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
 
 
 def _plain(value: Any) -> Any:

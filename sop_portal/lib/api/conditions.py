@@ -12,8 +12,8 @@ from sop_portal.lib.api.problems import RevisionStale
 
 
 def etag_of(content: bytes) -> str:
-    """The name of a state: a digest of how it is sent."""
-    return f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+    """The name of a state: a digest of how it is sent, by what processors have instructions for."""
+    return f'"{hashlib.sha256(content).hexdigest()[:24]}"'
 
 
 def require_match(request: Request, now: Any) -> None:
