@@ -16,6 +16,8 @@ from masterdata.imports import runs, worker
 from masterdata.imports.kinds import IMPORT, KINDS, Kind
 from masterdata.models import ImportRun
 from masterdata.notices import notices
+from sop_portal import conf
+from sop_portal.accounts import formats
 from sop_portal.lib import periods
 from sop_portal.lib.htmx import wants_fragment
 from sop_portal.lib.paging import pager
@@ -25,8 +27,9 @@ State = ImportRun.State
 PRICED = (ImportRun.Kind.MATRIX, ImportRun.Kind.PRODUCTS)
 PROBLEMS_PER_PAGE = 100
 SHOWN, AT_FIRST = 100, 20
-# What control totals add up besides rows.
+# What control totals add up besides rows: cases, and money.
 SUMS = ("quantity", "amount", "cost")
+MONEY = SUMS[1:]
 
 
 @require_safe
@@ -193,13 +196,19 @@ def totals_table(run: ImportRun) -> dict[str, Any] | None:
     if not months:
         return None
     names = [name for name in SUMS if name in totals]
+    currency = conf.get("currency")
+
+    def sums(values: dict[str, str]) -> list[str]:
+        numbers = [Decimal(values[name]) for name in names]
+        return [
+            formats.money(number, currency) if name in MONEY else formats.qty(number)
+            for name, number in zip(names, numbers, strict=True)
+        ]
+
     return {
         "headings": [name.capitalize() for name in names],
-        "rows": [
-            (periods.parse(key), values["rows"], [Decimal(values[name]) for name in names])
-            for key, values in months.items()
-        ],
-        "all": (totals.get("rows", 0), [Decimal(totals[name]) for name in names]),
+        "rows": [(periods.parse(key), values["rows"], sums(values)) for key, values in months.items()],
+        "all": (totals.get("rows", 0), sums(totals)),
     }
 
 
