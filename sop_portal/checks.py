@@ -5,6 +5,7 @@
 
 import ipaddress
 import os
+import re
 import shutil
 import stat
 import sys
@@ -126,6 +127,57 @@ def addresses(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
         yield "SECURE_PROXY_SSL_HEADER is set without a proxy. Set TRUSTED_PROXY_COUNT."
 
 
+def origins(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
+    """CORS_ORIGINS: each as a browser names it, else it would have no effect; none that anybody could have."""
+    for origin in settings.CORS_ALLOWED_ORIGINS:
+        if "*" in origin or origin == "null":
+            yield f"CORS_ORIGINS contains '{origin}', which stands for anybody. Name each origin in full."
+        elif (plain := _plain_origin(origin)) is None:
+            yield f"CORS_ORIGINS contains '{origin}', which is no origin. Write it as https://dashboard.example.com."
+        elif plain != origin:
+            yield f"CORS_ORIGINS contains '{origin}', which no browser sends. Write it as {plain}."
+        elif not origin.startswith("https://") and not _is_local(settings):
+            yield f"CORS_ORIGINS contains '{origin}'; it must start with https://."
+    if getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False) or getattr(settings, "CORS_ALLOWED_ORIGIN_REGEXES", ()):
+        yield "CORS_ALLOW_ALL_ORIGINS or CORS_ALLOWED_ORIGIN_REGEXES is set. Name each origin in CORS_ORIGINS."
+    if getattr(settings, "CORS_ALLOW_CREDENTIALS", False):
+        yield "CORS_ALLOW_CREDENTIALS is on; pages of other origins use tokens, never a session. Remove it."
+
+
+def _plain_origin(text: str) -> str | None:
+    """`text` as browsers write an origin: lower case, without the usual port; None for what is no origin."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    host = parts.hostname or ""
+    named = f"[{host}]" if ":" in host else host
+    rest = parts.netloc.lower().removeprefix(named)
+    is_origin = (
+        parts.scheme in ("http", "https")
+        and _is_host(host)
+        and rest in ("", f":{port}")
+        and parts.path in ("", "/")
+        and not parts.query
+        and not parts.fragment
+    )
+    usual = {"http": 80, "https": 443}
+    return (
+        f"{parts.scheme}://{named}" + ("" if port in (None, usual[parts.scheme]) else f":{port}") if is_origin else None
+    )
+
+
+def _is_host(host: str) -> bool:
+    """Whether browsers name a host so: an address, or labels of ASCII letters, digits and hyphens."""
+    if ":" in host:
+        try:
+            return str(ipaddress.IPv6Address(host)) == host
+        except ValueError:
+            return False
+    return re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", host) is not None and ".." not in host
+
+
 def https(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
     """Transport; waived locally."""
     if _is_local(settings):
@@ -240,7 +292,7 @@ def sealing(settings: Any, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 RULES: tuple[Rule, ...] = (
-    environment, secrets, tokens, limiters, addresses, https, sessions, database_address, broker, mail, folders,
+    environment, secrets, tokens, limiters, addresses, origins, https, sessions, database_address, broker, mail, folders,
     sealing,
 )  # fmt: skip
 

@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "sop_portal.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "sop_portal.middleware.CrossOriginMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "sop_portal.middleware.DatabaseAwayMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -271,6 +272,19 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "sop_portal.lib.api.problems.handle",
     "URL_FORMAT_OVERRIDE": None,
 }
+# Pages of these origins may call the API from a browser, with a token; see `middleware.CrossOriginMiddleware`.
+CORS_ALLOWED_ORIGINS = env_list("CORS_ORIGINS")
+CORS_URLS_REGEX = r"^/api/(v1/|openapi\.json$|schema$)"
+CORS_ALLOW_METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
+CORS_ALLOW_HEADERS = [
+    "accept", "authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "x-request-id",
+]  # fmt: skip
+CORS_EXPOSE_HEADERS = [
+    "Content-Disposition", "ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-RateLimit-Limit",
+    "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-Request-ID",
+]  # fmt: skip
+# How long a browser need not ask again, in seconds; an origin that is taken off the list is refused after that.
+CORS_PREFLIGHT_MAX_AGE = 3600
 SPECTACULAR_SETTINGS = {
     "TITLE": "S&OP portal",
     "DESCRIPTION": "Master data, sales history, cycles and forecasts of the portal, as JSON.",
