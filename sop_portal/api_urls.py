@@ -10,6 +10,7 @@ from forecasts.api import urls as forecasts
 from masterdata.api import urls as masterdata
 from sop_portal.accounts.api import urls as accounts
 from sop_portal.conf.api import urls as conf
+from sop_portal.guide import guide
 from sop_portal.jobs.api import urls as jobs
 from sop_portal.lib.api.views import NothingHere
 from sop_portal.mail.api import urls as mail
@@ -33,5 +34,6 @@ urlpatterns = [
     path("schema", SpectacularAPIView.as_view(throttle_classes=[]), name="api-schema"),
     path("openapi.json", SpectacularJSONAPIView.as_view(throttle_classes=[]), name="api-openapi"),
     path("docs", login_required(documentation), name="api-docs"),
+    path("guide", guide, name="api-guide"),
     re_path("", NothingHere.as_view(), name="api-nothing"),
 ]

@@ -63,6 +63,8 @@ PAGES = (
     ("inbox messages told unread", "Notices", "mail:notices", ""),
     ("what I did", "My activity", "audit:mine", ""),
     ("name account time zone", "Profile and time zone", "accounts:profile", ""),
+    ("api programs rest json examples", "Integration guide", "api-guide", ""),
+    ("operations openapi swagger", "API, every operation", "api-docs", ""),
     ("sign in", "Change password", "account_change_password", ""),
     ("sessions devices", "Where I am signed in", "usersessions_list", ""),
     ("configuration options", "Settings", "admin:conf_setting_changelist", "conf.change_setting"),

@@ -16,6 +16,9 @@ from psycopg import sql
 from audit.context import UNATTRIBUTED, Context, current
 from sop_portal.lib import temporary
 
+# The running portal and the browser, which tests of several folders share.
+pytest_plugins = ["tests.portal"]
+
 # Tables whose rows come from migrations; the rest is emptied after a test with real commits.
 SEEDED = {
     "django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions",

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 WHO = ("anonymous", "rep", "other_rep", "manager", "other_manager", "viewer", "admin")
 SIGN_IN = MOVED = 302
-OK, NO, GONE, VERB, CLASH = 200, 403, 404, 405, 409
+OK, NOBODY, NO, GONE, VERB, CLASH = 200, 401, 403, 404, 405, 409
 
 # Route -> what GET answers to each of WHO, in that order. The line and the customer are the rep's; the manager is
 # the rep's; the cycle is open and the line submitted.
@@ -28,6 +28,12 @@ SIGNED_IN = (SIGN_IN, *(OK,) * 6)
 ADMINS = (SIGN_IN, *(NO,) * 5, OK)
 IN_SCOPE = (SIGN_IN, OK, GONE, OK, GONE, OK, OK)
 GET: dict[str, tuple[int, ...]] = {
+    "api-docs": SIGNED_IN,
+    "api-guide": SIGNED_IN,
+    # Read by programs, which are told that they are not signed in.
+    "api-schema": (NOBODY, *(OK,) * 6),
+    "api-openapi": (NOBODY, *(OK,) * 6),
+    "api-nothing": (GONE,) * 7,
     "home": SIGNED_IN,
     "search": SIGNED_IN,
     "health": EVERYBODY,
@@ -182,7 +188,7 @@ def routes(patterns: Any = None, space: str = "", prefix: str = "") -> Iterator[
 
 def test_every_route_has_a_line():
     # Operations of the API have a matrix of their own (tests/api/test_access.py).
-    named = {name for name, pattern in routes() if not pattern.startswith(("admin/", "api/"))}
+    named = {name for name, pattern in routes() if not pattern.startswith(("admin/", "api/v1/"))}
     assert named == set(GET)
 
 

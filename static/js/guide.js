@@ -1,0 +1,16 @@
+/* [data-example]: its button copies the code beside it. Without this the code is selected by hand. */
+const told = document.querySelector("[data-part=copied]");
+
+for (const example of document.querySelectorAll("[data-example]")) {
+  const button = example.querySelector("[data-part=copy]");
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(example.querySelector("code").textContent);
+    button.textContent = "Copied";
+    told.textContent = "The example is copied.";
+    setTimeout(() => {
+      button.textContent = "Copy";
+      told.textContent = "";
+    }, 2000);
+  });
+}
