@@ -6,7 +6,9 @@ page breaks its Content-Security-Policy or a script throws.
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,31 @@ def portal(committed: None, chromium: Any) -> Iterator[Portal]:
     finally:
         running.close()
         thread.terminate()
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """An application that has nothing to do with the portal."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>Elsewhere</title>")
+
+    def log_message(self, *args: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[list[str]]:
+    """Two origins beside the portal's."""
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) for _ in range(2)]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield [f"http://127.0.0.1:{server.server_port}" for server in servers]
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 def axe(page: Any, *, preload: bool = True) -> list[str]:

@@ -44,9 +44,10 @@ def test_every_example_stands_there_in_every_language() -> None:
 
 
 @pytest.fixture
-def people(committed: None, settings: Any, tmp_path: Path) -> SimpleNamespace:
-    """The portal as an integrator finds it: three people, and nothing else."""
+def people(committed: None, elsewhere: list[str], settings: Any, tmp_path: Path) -> SimpleNamespace:
+    """The portal as an integrator finds it: three people, and nothing else. Its environment names one other origin."""
     settings.UPLOAD_DIR = tmp_path / "uploads"
+    settings.CORS_ALLOWED_ORIGINS = elsewhere[:1]
     manager = make_user("manager", email="manager1@example.com")
     with acting(manager, source="api"):
         token = bearer.create_token(manager, name="Decisions", scopes=["read", "write"], days=1)[1]
@@ -70,12 +71,13 @@ def console(
     language: str,
     people: SimpleNamespace,
     portal: Portal,
+    elsewhere: list[str],
     folder: Path,
 ) -> Iterator[Any]:
     """What runs the examples of `language`."""
     if language == "js":
         page = portal.page()
-        page.goto("/health")
+        page.goto(elsewhere[0])
         console = guide.Console(page)
         held = {"username": people.admin.email, "password": PASSWORD, "managerToken": people.manager_token}
         page.evaluate("held => { globalThis.form = held; }", held)

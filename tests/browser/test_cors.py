@@ -1,8 +1,5 @@
 """Pages of other origins in Chromium: a named one calls the API with a token and reads what comes back, others read nothing."""
 
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -24,31 +21,6 @@ async ([base, path, options]) => {
 }
 """
 REFUSED = {"refused": "TypeError: Failed to fetch"}
-
-
-class Elsewhere(BaseHTTPRequestHandler):
-    """An application that has nothing to do with the portal."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>Elsewhere</title>")
-
-    def log_message(self, *args: Any) -> None:
-        """Says nothing."""
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[list[str]]:
-    """Two origins, of which the portal names the first."""
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) for _ in range(2)]
-    for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield [f"http://127.0.0.1:{server.server_port}" for server in servers]
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
