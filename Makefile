@@ -2,7 +2,8 @@
 # make test     every test, browser tests included (ARGS="tests/audit -k merge" for some of them)
 # make check    style, types, migrations, templates, layers
 # make psql     a psql session on the portal's database (ARGS=--owner to change tables)
-# make fuzz     10,000 damaged files (FUZZ=<number>, FUZZ_FROM=<seed>), 200 random lives of cycles (MACHINE_EXAMPLES=<number>)
+# make fuzz     10,000 damaged files (FUZZ=<number>, FUZZ_FROM=<seed>), 200 random lives of cycles (MACHINE_EXAMPLES=<number>),
+#               1,000 requests of each operation of the API, each by four people (SCHEMATHESIS_EXAMPLES=<number>)
 # make bench    the measurements, as ratios
 # make schema   the description of the JSON API, written to docs/openapi.yaml
 # make chaos    workers killed in the middle of imports; 200 submitters against the closing job; twenty times each
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input --retries
 ARGS ?=
 
 help:
-	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@sed -n 's/^# \(make .*\|  *1,000 .*\)/\1/p' Makefile
 
 run: venv
 	@exec $(SUPERVISOR) run --end-with-parent
@@ -43,6 +44,8 @@ fuzz: venv-dev
 	@FUZZ=$${FUZZ:-10000} $(SUPERVISOR) test -- $(BIN)/python -m pytest -n 2 tests/masterdata/imports/test_mutants.py $(ARGS)
 	@MACHINE_EXAMPLES=$${MACHINE_EXAMPLES:-200} $(SUPERVISOR) test -- \
 	  $(BIN)/python -m pytest -n 0 tests/forecasts/test_state_machine.py $(ARGS)
+	@SCHEMATHESIS_EXAMPLES=$${SCHEMATHESIS_EXAMPLES:-1000} $(SUPERVISOR) test -- \
+	  $(BIN)/python -m pytest -n 2 tests/api/test_schemathesis.py $(ARGS)
 
 bench: venv-bench
 	@$(BIN)/python -m bench $(ARGS)

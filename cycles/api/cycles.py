@@ -13,6 +13,7 @@ from cycles import services
 from cycles.api import shapes
 from cycles.models import Cycle
 from sop_portal.lib.api.conditions import require_match
+from sop_portal.lib.api.filters import MonthFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.shapes import read
@@ -26,9 +27,9 @@ class CycleFilters(filters.FilterSet):
 
     status = filters.ChoiceFilter(choices=Cycle.Status.choices, help_text="How far they are.")
     kind = filters.ChoiceFilter(choices=Cycle.Kind.choices, help_text="normal, or legacy for plans of old workbooks.")
-    first_period = filters.DateFilter(help_text="Exactly this first month, as its first day.")
-    first_period_from = filters.DateFilter(field_name="first_period", lookup_expr="gte", help_text="Not before this.")
-    first_period_to = filters.DateFilter(field_name="first_period", lookup_expr="lte", help_text="Not after this.")
+    first_period = MonthFilter(help_text="Exactly this first month.")
+    first_period_from = MonthFilter(field_name="first_period", lookup_expr="gte", help_text="Not before this.")
+    first_period_to = MonthFilter(field_name="first_period", lookup_expr="lte", help_text="Not after this.")
 
     class Meta:
         model = Cycle

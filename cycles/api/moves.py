@@ -10,6 +10,7 @@ from cycles.api import shapes
 from cycles.api.cycles import TAG, visible
 from cycles.models import Cycle
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.schema import also_answers
 from sop_portal.lib.api.shapes import read
 from sop_portal.lib.api.views import ApiView
 from sop_portal.lib.errors import Conflict
@@ -25,6 +26,7 @@ class Refreshed(serializers.Serializer):
 class CyclePreflight(ApiView):
     """What stands in the way."""
 
+    @also_answers(409)
     @extend_schema(operation_id="cycles_preflight", tags=[TAG], responses={200: shapes.PreflightRow})
     def get(self, request: Request, pk: int) -> Response:
         """What is to be mended before a draft is opened: red keeps it shut, unless a reason is given, amber does not."""
@@ -53,7 +55,7 @@ class CycleOpen(ApiView):
         """Open a draft for input: lines are made and prefilled, and the participants are told."""
         visible(request, pk)
         services.require_mover(request.user)
-        override = read(shapes.Opening, request.data or {}).get("override", "")
+        override = read(shapes.Opening, request.data).get("override", "")
         return Response(shapes.whole(services.open_cycle(pk, by=request.user, override=override)))
 
 
@@ -66,7 +68,7 @@ class CycleClose(ApiView):
         """Close the open cycle for input before its deadline. Lines that were not handed in are missed."""
         visible(request, pk)
         services.require_mover(request.user)
-        reason = read(shapes.Closing, request.data or {}).get("reason", "")
+        reason = read(shapes.Closing, request.data).get("reason", "")
         return Response(shapes.whole(services.close_cycle(pk, by=request.user, reason=reason)))
 
 

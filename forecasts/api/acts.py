@@ -13,6 +13,7 @@ from forecasts.api.lines import IF_MATCH, TAG, sent, visible
 from forecasts.api.refusals import placed
 from forecasts.services import Adjustment, LineRef
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.schema import also_answers
 from sop_portal.lib.api.views import ApiView
 
 _COMMENT = 100_000
@@ -26,6 +27,7 @@ def _opened(request: Request, known: Iterable[str]) -> tuple[bodies.Reader, int]
 class LineSubmit(ApiView):
     """Hand in a line."""
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_submit", tags=[TAG], request=shapes.Submitting, parameters=[IF_MATCH],
         responses={200: shapes.LineRow},
@@ -46,6 +48,7 @@ class LineSubmit(ApiView):
 class LineRecall(ApiView):
     """Take back a line."""
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_recall", tags=[TAG], request=shapes.Seen, parameters=[IF_MATCH],
         responses={200: shapes.LineRow},
@@ -74,6 +77,7 @@ def _decide(request: Request, pk: int, act: Any) -> Response:
 class LineApprove(ApiView):
     """Accept a line."""
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_approve", tags=[TAG], request=shapes.Deciding, parameters=[IF_MATCH],
         responses={200: shapes.LineRow},
@@ -87,6 +91,7 @@ class LineApprove(ApiView):
 class LineReject(ApiView):
     """Refuse a line."""
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_reject", tags=[TAG], request=shapes.Deciding, parameters=[IF_MATCH],
         responses={200: shapes.LineRow},
@@ -100,6 +105,7 @@ class LineReject(ApiView):
 class LineReturn(ApiView):
     """Give a line back."""
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_return", tags=[TAG], request=shapes.Deciding, parameters=[IF_MATCH],
         responses={200: shapes.LineRow},
@@ -113,6 +119,7 @@ class LineReturn(ApiView):
 class LineAdjust(ApiView):
     """Change a line after the close."""
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_adjust", tags=[TAG], request=shapes.Adjusting, parameters=[IF_MATCH],
         responses={200: shapes.LineRow},

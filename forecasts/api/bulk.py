@@ -15,6 +15,7 @@ from forecasts.models import Line, QuantitySource
 from forecasts.services import LineRef
 from sop_portal.lib.api.problems import Fault, NotAccepted, RevisionMissing
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.schema import also_answers
 from sop_portal.lib.api.views import ApiView
 
 ITEMS = "/items"
@@ -30,6 +31,7 @@ class BulkWrite(ApiView):
 
     body_limit = bodies.LARGEST_BODY
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_bulk", tags=[TAG], request=shapes.BulkIn, responses={200: shapes.BulkDone},
         examples=[OpenApiExample("By customer and product", request_only=True, value={"items": [
@@ -121,6 +123,7 @@ class BulkSubmit(ApiView):
 
     body_limit = bodies.LARGEST_BODY
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_bulk_submit", tags=[TAG], request=shapes.BulkSubmit, responses={200: shapes.BulkDone}
     )
@@ -140,6 +143,7 @@ class BulkDecide(ApiView):
 
     body_limit = bodies.LARGEST_BODY
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_bulk_decide", tags=[TAG], request=shapes.BulkDecide, responses={200: shapes.BulkDone}
     )

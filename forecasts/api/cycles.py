@@ -178,7 +178,7 @@ class CycleRemind(ApiView):
     def post(self, request: Request, pk: int) -> Response:
         """Mail a reminder to reps with lines that are not handed in: to those chosen, or to everybody in scope."""
         cycle = opened(request, pk)
-        reps = read(Reminding, request.data or {}).get("reps")
+        reps = read(Reminding, request.data).get("reps")
         # A repeated request with the same Idempotency-Key is answered before it comes here.
         return Response({"mails": reminding.remind(cycle.pk, reps, press=uuid.uuid4().hex, by=request.user)})
 

@@ -19,9 +19,11 @@ from forecasts.services.values import number_text
 from masterdata.models import Customer, Product
 from sop_portal.lib.api.bodies import JSONRenderer
 from sop_portal.lib.api.conditions import etag_of
+from sop_portal.lib.api.filters import FlagFilter, InstantFilter, KeyFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.problems import Fault, NotAccepted
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.schema import also_answers
 from sop_portal.lib.api.views import ApiView
 from sop_portal.lib.errors import Conflict
 from sop_portal.lib.risk import RISK_CLASSES
@@ -37,15 +39,15 @@ IF_MATCH = OpenApiParameter(
 class LineFilters(filters.FilterSet):
     """Which lines."""
 
-    cycle_id = filters.NumberFilter(field_name="cycle", help_text="Lines of one cycle.")
+    cycle_id = KeyFilter(field_name="cycle", help_text="Lines of one cycle.")
     customer_id = filters.CharFilter(field_name="customer__customer_id", help_text="Exactly this customer.")
     item_code = filters.CharFilter(field_name="product__item_code", help_text="Exactly this product.")
     group = filters.CharFilter(field_name="product__group__code", help_text="Products of exactly this group.")
-    owner_id = filters.NumberFilter(field_name="owner", help_text="Lines that this user answers for.")
+    owner_id = KeyFilter(field_name="owner", help_text="Lines that this user answers for.")
     status = filters.MultipleChoiceFilter(choices=Line.Status.choices, help_text="One or more statuses.")
-    live = filters.BooleanFilter(help_text="Live lines, or dormant ones.")
+    live = FlagFilter(help_text="Live lines, or dormant ones.")
     risk_class = filters.ChoiceFilter(choices=RISK_CLASSES, help_text="How sure they are, 0 to 3.")
-    edited_since = filters.IsoDateTimeFilter(field_name="edited_at", lookup_expr="gte", help_text="Edited not before.")
+    edited_since = InstantFilter(field_name="edited_at", lookup_expr="gte", help_text="Edited not before.")
 
     class Meta:
         model = Line
@@ -116,6 +118,7 @@ class LineDetail(ApiView):
         """One line; its ETag begins with its revision."""
         return sent(request, pk)
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_replace", tags=[TAG], request=shapes.EditIn, parameters=[IF_MATCH],
         responses={200: shapes.LineRow},
@@ -124,6 +127,7 @@ class LineDetail(ApiView):
         """Write all sixteen cells of a line, quantity and price of each."""
         return self._write(request, pk, whole=True)
 
+    @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_change", tags=[TAG], request=shapes.EditIn, parameters=[IF_MATCH],
         responses={200: shapes.LineRow},

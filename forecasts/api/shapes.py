@@ -8,6 +8,7 @@ from rest_framework import serializers
 from forecasts.models import Line, Snapshot
 from forecasts.reasons import LONGEST, Why
 from sop_portal.lib.api.fields import PeriodField
+from sop_portal.lib.api.shapes import Shape
 from sop_portal.lib.risk import RISK_CLASSES
 
 _DIGITS = r"^-?[0-9]+(\.[0-9]+)?$"
@@ -60,7 +61,7 @@ class LineRow(serializers.Serializer):
     decided_by_id = serializers.IntegerField(allow_null=True)
 
 
-class CellIn(serializers.Serializer):
+class CellIn(Shape):
     """One month of a line; what is not named stays."""
 
     period = PeriodField()
@@ -68,7 +69,7 @@ class CellIn(serializers.Serializer):
     unit_price = NumberIn(required=False)
 
 
-class EditIn(serializers.Serializer):
+class EditIn(Shape):
     """A change of one line."""
 
     revision = serializers.IntegerField(required=False, help_text="Unless If-Match names it.")
@@ -77,7 +78,7 @@ class EditIn(serializers.Serializer):
     notes = serializers.CharField(required=False, allow_blank=True)
 
 
-class LineIn(serializers.Serializer):
+class LineIn(Shape):
     """A line that is to be added."""
 
     cycle_id = serializers.IntegerField(required=False, help_text="The open cycle unless it is given.")
@@ -85,14 +86,14 @@ class LineIn(serializers.Serializer):
     item_code = serializers.CharField()
 
 
-class ReasonIn(serializers.Serializer):
+class ReasonIn(Shape):
     """Why the plan changed much."""
 
     why = serializers.ChoiceField(Why.choices, required=False)
     words = serializers.CharField(max_length=LONGEST, required=False)
 
 
-class Seen(serializers.Serializer):
+class Seen(Shape):
     """Which revision of the line its author saw."""
 
     revision = serializers.IntegerField(required=False, help_text="Unless If-Match names it.")
@@ -125,21 +126,21 @@ class BulkItem(EditIn):
     item_code = serializers.CharField(required=False)
 
 
-class BulkIn(serializers.Serializer):
+class BulkIn(Shape):
     """Changes of many lines of one cycle, all of them or none."""
 
     cycle_id = serializers.IntegerField(required=False, help_text="The open cycle unless it is given.")
     items = BulkItem(many=True)
 
 
-class RefIn(serializers.Serializer):
+class RefIn(Shape):
     """A line as its reader saw it."""
 
     id = serializers.IntegerField()
     revision = serializers.IntegerField()
 
 
-class BulkSubmit(serializers.Serializer):
+class BulkSubmit(Shape):
     """Lines of one cycle to hand in."""
 
     cycle_id = serializers.IntegerField(required=False, help_text="The open cycle unless it is given.")

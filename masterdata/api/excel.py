@@ -286,7 +286,7 @@ class RunApply(ApiView):
     @repeatable
     def post(self, request: Request, pk: int) -> Response:
         """Write a checked file, all of it or, with only_good, its good rows. Doing it again changes nothing."""
-        run, given = _runs(request).get(pk=pk), read(ImportApplying, request.data or {})
+        run, given = _runs(request).get(pk=pk), read(ImportApplying, request.data)
         if run.kind in ELSEWHERE:
             run = ELSEWHERE[run.kind].start(run.pk, by=request.user, leave_out_unread=given["only_good"])
         else:

@@ -21,6 +21,7 @@ from masterdata.filters import MOST_MONTHS, MonthField
 from masterdata.models import Actual
 from masterdata.sales import YEAR, Loaded
 from sop_portal.lib import periods
+from sop_portal.lib.api.fields import MONTH
 from sop_portal.lib.api.lists import filtered, refuse_unknown, whole
 from sop_portal.lib.api.problems import Fault, Invalid
 from sop_portal.lib.api.views import ApiView
@@ -37,7 +38,7 @@ PARAMETERS = [
         OpenApiParameter(name, str, description=each.extra["help_text"])
         for name, each in SalesFilters.base_filters.items()
     ),
-    *(OpenApiParameter(name, str, description=text, pattern=r"^\d{4}-\d{2}$") for name, text in _MONTHS.items()),
+    *(OpenApiParameter(name, MONTH, description=text) for name, text in _MONTHS.items()),
 ]
 LIMIT = OpenApiParameter(
     "limit", {"type": "integer", "minimum": 1, "maximum": MOST_SHARES, "default": 10}, description="How many at most."

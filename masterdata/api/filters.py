@@ -6,24 +6,10 @@ import django_filters
 from django.db.models import Q
 from django_filters.rest_framework import FilterSet
 
-from masterdata.filters import MonthField, of_group, of_rep, origins_of
+from masterdata.filters import of_group, of_rep, origins_of
 from masterdata.models import Actual, Budget, Customer, CustomerSuccession, MatrixEntry, Product, ProductSuccession
+from sop_portal.lib.api.filters import FlagFilter, MonthFilter
 from sop_portal.lib.risk import RISK_CLASSES
-
-
-class FlagFilter(django_filters.TypedChoiceFilter):
-    """true or false."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        choices = [("true", "true"), ("false", "false")]
-        super().__init__(*args, choices=choices, coerce=lambda text: text == "true", empty_value=None, **kwargs)
-
-
-class MonthFilter(django_filters.Filter):
-    """A month, as YYYY-MM."""
-
-    field_class = MonthField
-
 
 REP = "The e-mail address of who serves the customer; none for customers whom nobody serves."
 GROUP = "The code of a product group; the groups below it come along."
@@ -37,10 +23,9 @@ class CustomerFilters(FilterSet):
     region = django_filters.CharFilter(help_text="Exactly this region.")
     territory = django_filters.CharFilter(help_text="Exactly this territory.")
     corporate_group = django_filters.CharFilter(help_text="Exactly this corporate group.")
-    default_risk_class = django_filters.TypedChoiceFilter(
-        choices=[(str(value), words) for value, words in RISK_CLASSES], coerce=int, empty_value=None,
-        help_text="How sure their lines are at first.",
-    )  # fmt: skip
+    default_risk_class = django_filters.ChoiceFilter(
+        choices=RISK_CLASSES, help_text="How sure their lines are at first."
+    )
     is_active = FlagFilter(help_text="Whether they are active.")
     is_prospect = FlagFilter(help_text="Whether their real ID is not known yet.")
 

@@ -126,6 +126,46 @@ def test_pages_lead_to_each_other(program: Program) -> None:
     assert program("GET", "/tokens?page=9").json()["results"] == []
 
 
+@pytest.mark.parametrize(
+    ("query", "code", "words"),
+    [
+        ("regoin=North", "unknown", "There is no parameter 'regoin' here"),
+        ("region=", "blank", "region has no value; leave it out"),
+        ("region=%20", "blank", "region has no value; leave it out"),
+        ("region=&region=North", "blank", "region has no value; leave it out"),
+        ("is_active=True", "invalid", "Write true or false."),
+        ("default_risk_class=4", "invalid", "4"),
+    ],
+)
+def test_a_parameter_that_filters_nothing_is_refused(program: Program, query: str, code: str, words: str) -> None:
+    (fault,) = program("GET", f"/customers?search=&{query}").json()["errors"]
+    assert (fault["pointer"], fault["code"]) == (f"?{query.partition('=')[0]}", code)
+    assert words in fault["detail"]
+
+
+@pytest.mark.parametrize(
+    "key", ["cycle_id=0", "cycle_id=1.0", "owner_id=9223372036854775808", "edited_since=2026-11-27"]
+)
+def test_filters_read_values_as_bodies_do(program: Program, key: str) -> None:
+    (fault,) = program("GET", f"/forecasts?{key}").json()["errors"]
+    assert fault["pointer"] == f"?{key.partition('=')[0]}"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer", "words"),
+    [
+        ("name", 5, "/name", "This is not a text."),
+        ("name", 0.5, "/name", "This is not a text."),
+        ("days", "90", "/days", "This is not a whole number."),
+        ("days", True, "/days", "This is not a whole number."),
+    ],
+)
+def test_a_value_of_another_type_is_refused(program: Program, field: str, value: Any, pointer: str, words: str) -> None:
+    (fault,) = program("POST", "/tokens", {"name": "Load", "scopes": ["read"], field: value}).json()["errors"]
+    assert (fault["pointer"], fault["code"]) == (pointer, "invalid")
+    assert fault["detail"].endswith(words)
+
+
 def test_an_address_ends_with_a_slash_or_not(program: Program) -> None:
     assert program("GET", "/tokens/").json() == program("GET", "/tokens").json()
 

@@ -170,7 +170,7 @@ class Logout(ApiView):
 
         A token of a program is not ended by this; delete it at /tokens.
         """
-        given = read(Leaving, request.data or {})
+        given = read(Leaving, request.data)
         if "refresh" in given:
             left = bearer.revoke(given["refresh"])
         elif isinstance(request.auth, bearer.Shown):

@@ -16,6 +16,7 @@ from sop_portal.accounts import mail, services, throttling
 from sop_portal.accounts.many import UserEdit, save_users
 from sop_portal.accounts.models import User
 from sop_portal.lib.api.conditions import require_match
+from sop_portal.lib.api.filters import FlagFilter, KeyFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.shapes import Shape, read
@@ -63,9 +64,9 @@ FIELDS = tuple(UserRow().fields)
 class UserFilters(filters.FilterSet):
     """Which users."""
 
-    is_active = filters.BooleanFilter(help_text="Whether they may sign in.")
+    is_active = FlagFilter(help_text="Whether they may sign in.")
     role = filters.CharFilter(method="with_role", help_text="A role they have, such as sales_rep.")
-    manager_id = filters.NumberFilter(field_name="manager", help_text="Whose team they are in.")
+    manager_id = KeyFilter(field_name="manager", help_text="Whose team they are in.")
     email = filters.CharFilter(lookup_expr="iexact", help_text="Exactly this address, in any case.")
     employee_id = filters.CharFilter(help_text="Exactly this number.")
 

@@ -1,6 +1,7 @@
 """Fields that serializers of several apps take."""
 
 import datetime as dt
+import re
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -26,7 +27,10 @@ class InstantField(serializers.DateTimeField):
             self.fail("invalid", format="a year from 1 to 9999")
 
 
-@extend_schema_field({"type": "string", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])(-01)?$", "examples": ["2027-01"]})
+MONTH = {"type": "string", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])(-01)?$", "examples": ["2027-01"]}
+
+
+@extend_schema_field(MONTH)
 class PeriodField(serializers.Field):
     """A month, written YYYY-MM or as its first day; sent as its first day."""
 
@@ -48,9 +52,21 @@ class PeriodField(serializers.Field):
         return value.isoformat()
 
 
+class KeyField(serializers.IntegerField):
+    """The number of a row, from 1 to what the database counts to."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(min_value=1, max_value=2**63 - 1, **more)
+
+    def to_internal_value(self, data: Any) -> int:
+        """The number. A parameter has digits alone; the framework would take 1.0 and 1_0 as well."""
+        if isinstance(data, str) and not re.fullmatch(r"[0-9]{1,20}", data):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class UsersField(serializers.ListField):
     """Users by their numbers: at least one, when it is given at all."""
 
     def __init__(self, **more: Any) -> None:
-        child = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
-        super().__init__(child=child, min_length=1, max_length=1_000, required=False, **more)
+        super().__init__(child=KeyField(), min_length=1, max_length=1_000, required=False, **more)

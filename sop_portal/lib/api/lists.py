@@ -23,6 +23,8 @@ PAGE_SIZE, LARGEST_PAGE = 50, 1_000
 # A count beyond this costs more than the page.
 COUNTED = 10_000
 _LAST = 10_000_000
+# Parameters that may be empty: searching for nothing finds everything.
+SEARCHES = ("search", "q")
 _OWN = ("page", "page_size", "ordering", "search")
 
 
@@ -160,12 +162,17 @@ class ListView(ApiView):
 
 
 def refuse_unknown(query: QueryDict, known: Iterable[str]) -> None:
-    """Raise Invalid for parameters that are none of `known`: a mistyped filter would answer with everything."""
+    """Raise Invalid for parameters that are none of `known` or have no value: such a filter would answer with everything."""
     names = set(known)
     faults = [
         Fault(f"?{name[:100]}", "unknown", f"There is no parameter '{name[:100]}' here; there are {_listed(names)}.")
         for name in query
         if name not in names
+    ]
+    faults += [
+        Fault(f"?{name}", "blank", f"{name} has no value; leave it out for a list without this filter.")
+        for name in query
+        if name in names and name not in SEARCHES and not all(value.strip() for value in query.getlist(name))
     ]
     if faults:
         raise Invalid(faults)

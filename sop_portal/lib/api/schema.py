@@ -1,14 +1,15 @@
 """How operations are described in OpenAPI: what all of them share is said here once."""
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from sop_portal.lib.api import repeating
-from sop_portal.lib.api.lists import ListView
-from sop_portal.lib.api.shapes import Problem
+from sop_portal.lib.api.lists import SEARCHES, ListView
+from sop_portal.lib.api.shapes import Problem, Shape
 
 # What any operation may answer, and what writing ones may.
 REFUSALS = {
@@ -27,11 +28,26 @@ WRITING = {
     "422": "The values do not make sense: the errors name the parts.",
 }
 STALE = {"412": "Somebody saved in between (If-Match); `current` is what is stored now."}
+UNSEEN = {"428": "The write has to name the revision that its author saw."}
+_ALL = {**REFUSALS, **WRITING, **STALE, **UNSEEN}
 LIMIT_HEADERS = {
     "X-RateLimit-Limit": "Requests in a minute.",
     "X-RateLimit-Remaining": "Requests left in this minute.",
     "X-RateLimit-Reset": "When the next minute begins, in seconds since 1970.",
 }
+
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+def also_answers(*statuses: int) -> Callable[[Handler], Handler]:
+    """Say which refusals a handler of a verb answers beside those of all others."""
+
+    def note(handler: Handler) -> Handler:
+        handler.also_answers = tuple(map(str, statuses))  # type: ignore[attr-defined]
+        return handler
+
+    return note
 
 
 class BearerScheme(OpenApiAuthenticationExtension):
@@ -68,7 +84,7 @@ class PortalSchema(AutoSchema):
                                 "between.",
                 )
             )  # fmt: skip
-        if getattr(getattr(self.view, self.method.lower(), None), "is_repeatable", False):
+        if getattr(self._handler, "is_repeatable", False):
             found.append(
                 OpenApiParameter(
                     repeating.HEADER, str, OpenApiParameter.HEADER, pattern=r"^[!-~]{1,200}$",
@@ -77,6 +93,27 @@ class PortalSchema(AutoSchema):
                 )
             )  # fmt: skip
         return found
+
+    def _get_parameters(self) -> list[dict[str, Any]]:
+        """Parameters of the address are not left empty."""
+        found: list[dict[str, Any]] = super()._get_parameters()
+        for each in found:
+            schema = each["schema"]
+            is_free = schema.get("type") == "string" and not {"enum", "format", "pattern"} & schema.keys()
+            if each["in"] == "query" and is_free and each["name"] not in SEARCHES:
+                schema.setdefault("minLength", 1)
+        return found
+
+    @property
+    def _handler(self) -> Any:
+        return getattr(self.view, self.method.lower(), None)
+
+    def _map_basic_serializer(self, serializer: Any, direction: Literal["request", "response"]) -> Any:
+        """Bodies have no fields beside those that are named."""
+        mapped = super()._map_basic_serializer(serializer, direction)
+        if direction == "request" and isinstance(serializer, Shape):
+            mapped["additionalProperties"] = False
+        return mapped
 
     @property
     def _takes_match(self) -> bool:
@@ -89,6 +126,7 @@ class PortalSchema(AutoSchema):
         refusals = REFUSALS if self.method in ("GET", "HEAD") else {**REFUSALS, **WRITING}
         if self._takes_match:
             refusals = {**refusals, **STALE}
+        refusals = {**refusals, **{status: _ALL[status] for status in getattr(self._handler, "also_answers", ())}}
         # So that the component is there; `with_shared` refers to it.
         self.resolve_serializer(Problem, direction)
         for response in responses.values():
@@ -112,8 +150,7 @@ def with_shared(result: dict[str, Any], generator: Any, request: Any, public: bo
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in LIMIT_HEADERS}
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     shared = {
-        _named(status): {"description": text, "content": content, "headers": headers}
-        for status, text in {**REFUSALS, **WRITING, **STALE}.items()
+        _named(status): {"description": text, "content": content, "headers": headers} for status, text in _ALL.items()
     }
     shared[_named("304")] = {"description": "The caller holds the same already (If-None-Match).", "headers": headers}
     components = result.setdefault("components", {})

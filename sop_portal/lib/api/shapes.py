@@ -1,8 +1,9 @@
 """Serializers that take exactly what they declare. They check the shape only; what makes sense is said by services."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.http import QueryDict
 from rest_framework import serializers
 
 from sop_portal.lib.api.problems import Fault, Invalid, pointer_of
@@ -15,6 +16,9 @@ class Shape(serializers.Serializer):
         """The values. Raises Invalid naming each field that has no business here."""
         if isinstance(data, Mapping):
             faults = [self._fault(str(name)) for name in data if not self._takes(str(name))]
+            # Forms have nothing but texts.
+            if not faults and not isinstance(data, QueryDict):
+                faults = [fault for name in data for fault in _mistyped(self.fields[name], data[name], name)]
             if faults:
                 raise Invalid(faults)
         return super().to_internal_value(data)
@@ -27,6 +31,24 @@ class Shape(serializers.Serializer):
         if name in self.fields:
             return Fault(pointer_of(shown), "read_only", f"'{shown}' cannot be written.")
         return Fault(pointer_of(shown), "unknown", f"There is no field '{shown}'.")
+
+
+# What JSON has for a field. The framework would take 5 for a text and "yes" for true, which the description denies.
+_TYPES = (
+    (serializers.CharField, str, "a text"),
+    (serializers.IntegerField, int, "a whole number"),
+    (serializers.BooleanField, bool, "true or false"),
+)
+
+
+def _mistyped(field: Any, value: Any, name: str, *place: int) -> Iterator[Fault]:
+    """What in the value of a field is of another type than the field; null is left to the field."""
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _mistyped(field.child, part, name, *place, number)
+    for kind, wanted, words in _TYPES:
+        if isinstance(field, kind) and value is not None and type(value) is not wanted:
+            yield Fault(pointer_of((name, *place)), "invalid", f"{name}: This is not {words}.")
 
 
 def read(shape: type[serializers.Serializer], data: Any, *, partial: bool = False) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from sop_portal.lib.api.filters import FlagFilter, InstantFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.mail.models import Notification
 
@@ -26,11 +27,9 @@ class NoticeRow(serializers.Serializer):
 class NoticeFilters(filters.FilterSet):
     """Which notices."""
 
-    unread = filters.BooleanFilter(
-        field_name="read_at", lookup_expr="isnull", help_text="Whether they are not read yet."
-    )
+    unread = FlagFilter(field_name="read_at", lookup_expr="isnull", help_text="Whether they are not read yet.")
     kind = filters.CharFilter(help_text="Exactly this kind.")
-    since = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte", help_text="Not older than this.")
+    since = InstantFilter(field_name="created_at", lookup_expr="gte", help_text="Not older than this.")
 
     class Meta:
         model = Notification

@@ -1,0 +1,140 @@
+"""What the description of the API is tried against: a small company, tokens of its people, and values that exist in it."""
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.context import acting
+from masterdata.models import Budget
+from sop_portal.accounts import bearer
+from sop_portal.api_urls import operations
+from sop_portal.conf.registry import REGISTRY
+from sop_portal.conf.services import set_value
+from sop_portal.lib.api.lists import ListView
+from sop_portal.lib.jobs import SCHEDULES
+from tests.factories import PASSWORD
+from tests.imports import ACTUALS, csv_bytes, upload
+from tests.world import SOLD, decided, make_world, submitted
+
+BASE = "/api/v1/"
+_VERBS = ("get", "post", "put", "patch", "delete")
+
+
+def labels() -> list[str]:
+    """Every operation there is, as "GET /api/v1/cycles/{id}": known without a database, so that each is a test."""
+    return sorted(
+        f"{verb.upper()} {address}" for address, view in _served().items() for verb in _VERBS if hasattr(view, verb)
+    )
+
+
+def _served() -> dict[str, Any]:
+    """The view behind each address of the description."""
+    patterns = (pattern for pattern in operations if not str(pattern.pattern).endswith("/"))
+    return {BASE + _named(str(pattern.pattern)): pattern.callback.cls for pattern in patterns}
+
+
+def _named(route: str) -> str:
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route).replace("{pk}", "{id}")
+
+
+@dataclass(frozen=True)
+class Company:
+    """people: who asks -> their token. places: address and parameter -> values that exist there.
+
+    words: name of a field or parameter -> values that make sense.
+    """
+
+    people: Mapping[str, str]
+    places: Mapping[tuple[str, str], Sequence[Any]]
+    words: Mapping[str, Sequence[Any]]
+
+
+def make_company() -> Company:
+    """An open cycle with lines in every status, and at least one row of everything that has an address."""
+    world = make_world(lines=4)
+    submitted(world.lines[1:])
+    decided("approve", world.lines[2:3], world.manager)
+    decided("reject", world.lines[3:], world.manager)
+    with acting("system", source="command"):
+        set_value("rate_limit_requests_per_minute", 10_000, by=None)
+        Budget.objects.create(
+            version="2027", customer=world.customer, product=world.lines[0].product, period=SOLD, quantity=12, amount=90
+        )
+    file = csv_bytes(ACTUALS, [[world.customer.customer_id, "P0", "2026-11", 70, 700, 400]])
+    upload("actuals", file, world.admin)
+    with acting(world.rep, source="web"):
+        bearer.create_token(world.rep, name="Nightly load", scopes=["read", "write"], days=90)
+    with acting(world.admin, source="web"):
+        _, reading = bearer.create_token(world.admin, name="A reader", scopes=["read"], days=90)
+    people = {role: bearer.issue(getattr(world, role)).access for role in ("admin", "manager", "rep")}
+    return Company({**people, "reader": reading}, _places(), _words(world, file))
+
+
+def _places() -> dict[tuple[str, str], list[Any]]:
+    """Values for what stands in addresses: keys and codes of the list above each, names of settings and jobs."""
+    served, found = _served(), {}
+    for address in served:
+        for name in re.findall(r"{(\w+)}", address):
+            above = served.get(address.partition(f"/{{{name}}}")[0])
+            if name == "key":
+                found[address, name] = ["rate_limit_requests_per_minute", *list(REGISTRY)[:20]]
+            elif name == "name":
+                found[address, name] = sorted(SCHEDULES)
+            elif above is not None and issubclass(above, ListView):
+                rows = above.model._base_manager.order_by("pk")
+                found[address, name] = list(rows.values_list("pk" if name == "id" else name, flat=True)[:8])
+    return found
+
+
+def _words(world: Any, file: bytes) -> dict[str, list[Any]]:
+    cycle, customers = world.cycle, (world.customer, world.other_customer)
+    months = [period.isoformat() for period in cycle.periods[:3]]
+    people = [world.rep, world.other_rep, world.manager]
+    return {
+        "customer_id": [each.customer_id for each in customers], "customer": [each.customer_id for each in customers],
+        "item_code": ["P0", "P1", "P2", "P3"], "product": ["P0"],
+        "group_code": [line.product.group.code for line in world.lines],
+        "cycle_id": [cycle.pk], "id": [line.pk for line in (*world.lines, *world.other_lines)],
+        "revision": [1, 2, 3, 4], "period": [*months, SOLD.isoformat()], "valid_from": [SOLD.isoformat()],
+        "quantity": ["12.5", 7, "0"], "unit_price": ["3.1415", 10, None], "amount": ["90"], "cost": [40],
+        "sales_rep": [each.email for each in people], "rep": [str(world.rep.pk), world.rep.email],
+        "manager_id": [world.manager.pk], "owner_id": [world.rep.pk], "reps": [[world.rep.pk]],
+        "roles": [["manager"], ["sales_rep"]], "time_zone": ["America/New_York"], "version": ["2027"],
+        "username": [world.rep.email], "password": [PASSWORD], "old_password": [PASSWORD],
+        "new_password": ["a long walk round the lake"], "refresh": [bearer.issue(world.rep).refresh],
+        "until": ["2031-05-06T07:08:09Z"], "closes_at": ["2031-05-06T07:08:09Z"], "first_period": ["2027-02"],
+        "page": [1], "search": ["Garlic"], "If-Match": ['"1"', "*"], "file": [file],
+        "value": [True, 30, "words", None],
+    }  # fmt: skip
+
+
+def made_real(case: Any, company: Company, seed: int) -> None:
+    """Put values that exist in place of some that were drawn at random; what `seed` is even for stays as it is drawn.
+
+    What a case gets wrong on purpose stays wrong.
+    """
+    pick = random.Random(seed)
+    wrong = {place.value for place, part in case.meta.components.items() if part.mode.is_negative}
+    if "path" not in wrong:
+        known = {name: company.places.get((case.path, name)) for name in case.path_parameters}
+        case.path_parameters = {
+            name: pick.choice(known[name]) if known[name] and pick.random() < 0.9 else value
+            for name, value in case.path_parameters.items()
+        }
+    if "query" not in wrong and case.query:
+        case.query = _mixed(case.query, company.words, pick)
+    if "body" not in wrong and isinstance(case.body, dict | list):
+        case.body = _mixed(case.body, company.words, pick)
+
+
+def _mixed(value: Any, words: Mapping[str, Sequence[Any]], pick: random.Random) -> Any:
+    if isinstance(value, list):
+        return [_mixed(part, words, pick) for part in value]
+    if isinstance(value, Mapping):
+        return {
+            name: pick.choice(words[name]) if name in words and pick.random() < 0.8 else _mixed(part, words, pick)
+            for name, part in value.items()
+        }
+    return value

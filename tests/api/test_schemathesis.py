@@ -1,0 +1,153 @@
+"""The API against its own description: whatever is asked, the answer is one that the description names.
+
+Schemathesis draws requests from the description, right ones and wrong ones, and each is sent as every person in turn.
+SCHEMATHESIS_EXAMPLES says how many an operation gets; more than by default are drawn anew each time.
+"""
+
+import json
+import logging
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import got_request_exception, request_finished, request_started
+from django.db import close_old_connections, transaction
+from django.test import override_settings
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from sop_portal import conf
+from tests.api.fuzzed import Company, labels, made_real, make_company
+
+DEFAULT = 10
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", DEFAULT))
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+# Who asks is added to each request. A write that names a state of the past is refused before anything else of it is read.
+CONFIG = schemathesis.Config.from_dict(
+    {
+        "generation": {"with-security-parameters": False},
+        "checks": {"negative_data_rejection": {"expected-statuses": ["4XX"]}},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def description() -> Any:
+    """What schemathesis makes of the description, with the portal itself behind it."""
+    made = OpenApiJsonRenderer().render(SchemaGenerator().get_schema(public=True), renderer_context={})
+    described = schemathesis.openapi.from_dict(json.loads(made), config=CONFIG)
+    described.app = WSGIHandler()
+    return described
+
+
+@pytest.fixture(scope="module")
+def company(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Company]:
+    """One company for all operations, in a transaction that no request outlives."""
+    logging.disable()  # Thousands of requests would be kept for the report of one.
+    with (
+        override_settings(UPLOAD_DIR=tmp_path_factory.mktemp("uploads")),
+        django_db_blocker.unblock(),
+        kept_connection(),
+        transaction.atomic(),
+    ):
+        yield make_company()
+        transaction.set_rollback(True)
+    logging.disable(logging.NOTSET)
+
+
+@contextmanager
+def kept_connection() -> Iterator[None]:
+    """Requests leave the connection open, which holds the transaction of all of them."""
+    ends = (request_started, request_finished)
+    for signal in ends:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in ends:
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.parametrize("label", labels())
+def test_answers_are_as_described(label: str, description: Any, company: Company, settings_of_portal: Any) -> None:
+    verb, address = label.split()
+    operation = description[address][verb]
+    tried = st.tuples(cases(operation), st.integers(0, 2**16))
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=EXAMPLES <= DEFAULT,
+        database=None,
+        deadline=None,
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(tried)
+    def every_answer_is_described(drawn: tuple[Any, int]) -> None:
+        case, seed = drawn
+        made_real(case, company, seed)
+        for who, token in company.people.items():
+            settings_of_portal.RATELIMIT_CACHE_PREFIX = f"test:{os.urandom(8).hex()}:"
+            answered_as_described(case, who, token)
+
+    every_answer_is_described()
+
+
+@pytest.fixture
+def settings_of_portal(settings: Any) -> Any:
+    """The settings of Django, beside those of Hypothesis."""
+    return settings
+
+
+def cases(operation: Any) -> Any:
+    """Requests that keep to the description, and such as break it where there is something to break."""
+    right, wrong = (operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
+    has_parts = operation.body or any(True for _ in operation.iter_parameters())
+    return st.one_of(right, wrong) if has_parts else right
+
+
+def answered_as_described(case: Any, who: str, token: str) -> None:
+    """Send one request and undo it; who asked, and what broke the portal, is told with the failure."""
+    broken: list[str] = []
+
+    def note(**_: Any) -> None:
+        broken.append(traceback.format_exc())
+
+    got_request_exception.connect(note)
+    try:
+        with transaction.atomic():
+            answer = case.call(headers={"Authorization": f"Bearer {token}"})
+            transaction.set_rollback(True)
+    finally:
+        got_request_exception.disconnect(note)
+        if case.method != "GET":
+            conf.clear_cache()
+    try:
+        case.validate_response(answer, checks=CHECKS)
+    except FailureGroup as failure:
+        failure.add_note("\n".join([f"Asked by: {who}", *broken]))
+        raise
