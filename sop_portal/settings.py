@@ -289,6 +289,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "S&OP portal",
     "DESCRIPTION": "Master data, sales history, cycles and forecasts of the portal, as JSON.",
     "VERSION": "1",
+    "EXTERNAL_DOCS": {"description": "Integration guide, with examples", "url": "/api/guide"},
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,

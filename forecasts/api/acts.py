@@ -132,7 +132,7 @@ class LineAdjust(ApiView):
         quantity, price = reader.cells()
         reason = reader.text("reason", _COMMENT) or ""
         bodies.closed(reader)
-        with placed([pk]):
+        with placed([pk], cells=[reader.places]):
             services.adjust_lines(
                 line.cycle_id, [Adjustment(pk, revision, quantity, price)], by=request.user, reason=reason
             )

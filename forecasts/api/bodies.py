@@ -38,6 +38,8 @@ class Edit:
     line_id: int | None
     revision: int | None
     pair: tuple[str, str] | None = None
+    # Where the cell of a period (YYYY-MM) stands in the body.
+    places: Mapping[str, int] = field(default_factory=dict)
     quantity: Cells = field(default_factory=dict)
     unit_price: Cells = field(default_factory=dict)
     risk_class: int | None = None
@@ -53,6 +55,7 @@ class Reader:
 
     def __init__(self, data: Any, pointer: str, faults: list[Fault]) -> None:
         self.pointer, self.faults = pointer, faults
+        self.places: dict[str, int] = {}
         self.data: Mapping[str, Any] = {}
         if isinstance(data, dict):
             self.data = data
@@ -105,23 +108,22 @@ class Reader:
         return value
 
     def cells(self) -> tuple[Cells, Cells]:
-        """Quantities and prices by period."""
+        """Quantities and prices by period; `places` keeps where each period stands."""
         quantity: Cells = {}
         price: Cells = {}
         listed = self.data.get("cells", [])
         if not isinstance(listed, list) or len(listed) > 16:
             self.wrong("cells", "invalid", "cells is a list of at most 16.")
             return quantity, price
-        seen: set[dt.date] = set()
         for place, cell in enumerate(listed):
             one = Reader(cell, f"{self.pointer}/cells/{place}", self.faults)
             one.only(("period", *CELL_FIELDS))
             period = one.period()
             if period is None:
                 continue
-            if period in seen:
+            if periods.key(period) in self.places:
                 one.wrong("period", "invalid", f"{periods.long_label(period)} stands twice.")
-            seen.add(period)
+            self.places[periods.key(period)] = place
             for name, values in (("quantity", quantity), ("unit_price", price)):
                 if name in one.data:
                     values[period] = one.number(name)
@@ -154,6 +156,7 @@ class Reader:
         return Edit(
             line_id=None,
             revision=self.whole("revision", LARGEST_REVISION),
+            places=self.places,
             quantity=quantity,
             unit_price=price,
             risk_class=self.whole("risk_class", 3, least=0),

@@ -54,7 +54,7 @@ class BulkWrite(ApiView):
         cycle = chosen_cycle(request, cycle_id)
         ids = _line_ids(request, cycle.pk, edits)
         wanted = [edit.of(pk, edit.revision or 0) for pk, edit in zip(ids, edits, strict=True)]
-        with placed(ids, ITEMS):
+        with placed(ids, ITEMS, [edit.places for edit in edits]):
             lines = services.set_cells(cycle.pk, wanted, by=request.user, source=QuantitySource.API)
         changed = sum(line.revision != edit.revision for line, edit in zip(lines, edits, strict=True))
         return Response({"count": changed, "items": _told(lines)})

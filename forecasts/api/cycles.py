@@ -18,6 +18,7 @@ from forecasts.excel.download import consolidated_plan
 from forecasts.models import Line
 from forecasts.services import reminding
 from sop_portal.lib.api.fields import UsersField
+from sop_portal.lib.api.lists import refuse_unknown
 from sop_portal.lib.api.problems import Fault, Invalid
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.shapes import Shape, read
@@ -162,12 +163,13 @@ class CycleConsolidated(FileView):
 
     @extend_schema(
         operation_id="cycles_consolidated", tags=[TAG],
-        parameters=[OpenApiParameter("form", str, enum=list(TYPES), description="xlsx unless it is given.")],
+        parameters=[OpenApiParameter("format", str, enum=list(TYPES), default="xlsx", description="The form of the file.")],
         responses={(200, media_type): OpenApiTypes.BINARY for media_type in TYPES.values()},
     )  # fmt: skip
     def get(self, request: Request, pk: int) -> FileResponse:
         """The consolidated workbook, or its rows as CSV: INTERIM until the plan is published, FINAL from then on."""
-        return consolidated_plan(request._request, opened(request, pk), request.query_params.get("form", "xlsx"))
+        refuse_unknown(request.query_params, ("format",))
+        return consolidated_plan(request._request, opened(request, pk), request.query_params.get("format", "xlsx"))
 
 
 class CycleRemind(ApiView):

@@ -154,7 +154,7 @@ class LineDetail(ApiView):
         if whole and not reader.faults:
             reader.faults += bodies.missing_cells(line, edit)
         bodies.closed(reader)
-        with placed([pk]):
+        with placed([pk], cells=[edit.places]):
             set_cells(line.cycle_id, [edit.of(pk, revision)], by=request.user, source=QuantitySource.API)
         return sent(request, pk)
 

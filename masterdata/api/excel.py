@@ -21,14 +21,14 @@ from masterdata.imports.kinds import IMPORT, KINDS, Kind
 from masterdata.imports.templates import write_template
 from masterdata.models import ImportRun
 from masterdata.uploads import limit_uploads
-from masterdata.views import exports
+from masterdata.views import exports, import_books
 from sop_portal.lib import downloads
 from sop_portal.lib.api.bodies import JSONRenderer
 from sop_portal.lib.api.lists import ListView, refuse_unknown
 from sop_portal.lib.api.problems import Fault, Invalid
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.shapes import Shape, read
-from sop_portal.lib.api.views import ApiView
+from sop_portal.lib.api.views import ApiView, FileView
 from sop_portal.lib.downloads import TYPES
 from sop_portal.lib.errors import Refused
 
@@ -304,6 +304,21 @@ class RunUndo(ApiView):
     def post(self, request: Request, pk: int) -> Response:
         """Take an applied import back while nothing newer touched its rows. Doing it again changes nothing."""
         return answer(request, runs.undo_run(_runs(request).get(pk=pk).pk, by=request.user), 200)
+
+
+class RunErrors(FileView):
+    """The refused rows as a workbook."""
+
+    @extend_schema(
+        operation_id="excel_imports_errors", tags=[TAG], responses={(200, TYPES["xlsx"]): OpenApiTypes.BINARY}
+    )
+    def get(self, request: Request, pk: int) -> HttpResponseBase:
+        """The uploaded values as a workbook, what is refused marked, and why. Corrected, it is uploaded as it is.
+
+        409 when no row is refused, or when the uploaded file is no longer kept; not for old planning workbooks.
+        """
+        run = _runs(request).get(pk=pk)
+        return import_books.error_book(request._request, run.pk)
 
 
 class Template(ApiView):

@@ -31,6 +31,7 @@ urlpatterns = [
     *route("excel/import/<slug:kind>", excel.Import, "excel-import"),
     *route("excel/imports", excel.RunList, "excel-imports"),
     *route("excel/imports/<int:pk>", excel.RunDetail, "excel-run"),
+    *route("excel/imports/<int:pk>/errors", excel.RunErrors, "excel-errors"),
     *route("excel/imports/<int:pk>/apply", excel.RunApply, "excel-apply"),
     *route("excel/imports/<int:pk>/undo", excel.RunUndo, "excel-undo"),
     *route("excel/templates/<slug:kind>", excel.Template, "excel-template"),

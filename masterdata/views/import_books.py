@@ -31,6 +31,11 @@ def import_template(request: HttpRequest, kind: str) -> FileResponse:
 @permission_required(IMPORT, raise_exception=True)
 def import_errors(request: HttpRequest, pk: int) -> FileResponse:
     """The uploaded values as a new workbook, what is refused marked, and why."""
+    return error_book(request, pk)
+
+
+def error_book(request: HttpRequest, pk: int) -> FileResponse:
+    """The error workbook of a run that the person may see, for page and API. Raises Http404, TooMany, Conflict."""
     run = get_object_or_404(ImportRun.objects.visible_to(request.user).filter(kind__in=list(KINDS)), pk=pk)
     # The uploaded file is read once more.
     ratelimit.limit(

@@ -88,6 +88,7 @@ MATRIX: dict[str, dict[str, tuple[int, ...]]] = {
     "excel-import-legacy-workbook": {"POST": (401, 403, 403, 403, 415)},
     "excel-imports": {"GET": (401, 403, 403, 403, 200)},
     "excel-run": {"GET": (401, 403, 403, 403, 404)},
+    "excel-errors": {"GET": (401, 403, 403, 403, 404)},
     "excel-apply": {"POST": (401, 403, 403, 403, 404)},
     "excel-undo": {"POST": (401, 403, 403, 403, 404)},
     "excel-template": {"GET": MISSING},

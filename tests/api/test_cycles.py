@@ -154,9 +154,10 @@ def test_the_plan_is_a_file() -> None:
     assert book.status_code == 200
     assert b"".join(book.streaming_content)[:2] == b"PK"
     assert book["X-RateLimit-Limit"] == "60"
-    rows = program("GET", f"/cycles/{line.cycle_id}/consolidated?form=csv")
+    rows = program("GET", f"/cycles/{line.cycle_id}/consolidated?format=csv")
     assert line.product.item_code.encode() in b"".join(rows.streaming_content)
-    assert program("GET", f"/cycles/{line.cycle_id}/consolidated?form=pdf").status_code == 422
+    assert program("GET", f"/cycles/{line.cycle_id}/consolidated?format=pdf").status_code == 422
+    assert program("GET", f"/cycles/{line.cycle_id}/consolidated?form=csv").status_code == 400
 
 
 def test_filters_of_the_list(admin: Program) -> None:

@@ -90,6 +90,24 @@ def test_one_bad_row_keeps_all_out_unless_the_good_ones_are_asked_for(send: Send
     assert (good.status_code, good.json()["rows_created"]) == (200, 2)
 
 
+def test_refused_rows_come_as_a_workbook_that_is_corrected_and_sent_again(send: Sender) -> None:
+    problem = send("customers", customers(("A", "Elm"), ("B", ""), ("C", "Ash"))).json()
+    answer = send.ask("GET", f"/excel/imports/{problem['run']}/errors", Accept="application/json")
+    assert answer.status_code == 200, answer.content
+    assert "file errors.xlsx" in answer["Content-Disposition"]
+    book = openpyxl.load_workbook(BytesIO(b"".join(answer.streaming_content)))
+    sheet = book.worksheets[0]
+    (cell,) = [cell for row in sheet.iter_rows() for cell in row if cell.value == "B"]
+    sheet.cell(cell.row, cell.column + 1).value = "Beech"
+    corrected = BytesIO()
+    book.save(corrected)
+    again = send("customers", corrected.getvalue(), name="file errors.xlsx")
+    assert (again.status_code, again.json().get("rows_created")) == (201, 3), again.content
+    good = again.json()["id"]
+    assert send.ask("GET", f"/excel/imports/{good}/errors").status_code == 409
+    assert program_of(make_user("viewer"))("GET", f"/excel/imports/{good}/errors").status_code == 403
+
+
 def test_actuals_are_read_as_the_options_say(send: Sender) -> None:
     make_entry(customer=make_customer(customer_id="C1"), product=make_product(item_code="P1"))
     content = csv_bytes(("Customer ID", "Item Code", "Period", "Quantity", "Amount"),

@@ -128,11 +128,12 @@ def test_a_write_names_the_revision_it_saw(company: Company, rep: Program) -> No
         ({"cells": cells(("2027-01", True))}, 400, "/cells/0/quantity"),
         ({"cells": cells(("2027-01", "NaN"))}, 400, "/cells/0/quantity"),
         ({"cells": cells(("2027-01", 1), ("2027-01-01", 2))}, 400, "/cells/1/period"),
-        ({"cells": cells(("2027-01", -1))}, 422, "/cells/2027-01/quantity"),
-        ({"cells": cells(("2027-01", "1e12"))}, 422, "/cells/2027-01/quantity"),
-        ({"cells": cells(("2027-01", "1e-7"))}, 422, "/cells/2027-01/quantity"),
-        ({"cells": cells(("2030-01", 1))}, 422, "/cells/2030-01/quantity"),
-        ({"cells": cells(("2027-01", "1.00001"), name="unit_price")}, 422, "/cells/2027-01/unit_price"),
+        ({"cells": cells(("2027-01", -1))}, 422, "/cells/0/quantity"),
+        ({"cells": cells(("2027-01", "1e12"))}, 422, "/cells/0/quantity"),
+        ({"cells": cells(("2027-01", "1e-7"))}, 422, "/cells/0/quantity"),
+        ({"cells": cells(("2027-01", 1), ("2027-02", -1))}, 422, "/cells/1/quantity"),
+        ({"cells": cells(("2030-01", 1))}, 422, "/cells/0/quantity"),
+        ({"cells": cells(("2027-01", "1.00001"), name="unit_price")}, 422, "/cells/0/unit_price"),
         ({"risk_class": 4}, 400, "/risk_class"),
         ({"notes": "x" * 2_001}, 422, ""),
         ({"revision": "3"}, 400, "/revision"),
@@ -274,7 +275,10 @@ def test_many_lines_are_written_or_none() -> None:
     }  # fmt: skip
     bad = [*items[:2], {**items[2], "cells": cells(("2027-01", -1))}]
     refused = program("POST", "/forecasts/bulk", {"items": bad})
-    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/items/2/cells/2027-01/quantity")
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/items/2/cells/0/quantity")
+    twice = [{**items[1], "cells": cells(("2027-02", -1))}, items[1]]
+    pointers = [fault["pointer"] for fault in program("POST", "/forecasts/bulk", {"items": twice}).json()["errors"]]
+    assert pointers == ["/items/0/cells/0/quantity", "/items/1"]
     assert {line.quantity[0] for line in many.lines()} == {None}
     done = program("POST", "/forecasts/bulk", {"items": items}, Idempotency_Key="b1")
     assert done.json()["count"] == 3

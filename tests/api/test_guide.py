@@ -132,7 +132,10 @@ def test_the_examples_do_what_they_say(
     sold = Actual.objects.get(customer__customer_id="C-1001", product__item_code="110001", period=last_month)
     assert sold.quantity == (1240 if language == "bash" else 1300)
     assert not Actual.objects.filter(quantity__in=[12, 1105, 398]).exists()
-    assert ImportRun.objects.get().state == ImportRun.State.UNDONE
+    assert list(ImportRun.objects.order_by("pk").values_list("state", "rows_refused")) == [
+        (ImportRun.State.UNDONE, 0),
+        (ImportRun.State.CHECKED, 1),
+    ]
     assert dict(Customer.objects.values_list("customer_id", "region")) == {
         "C-1001": "Southeast", "N/17 B": "Midwest", "C-1003": "Northeast",
     }  # fmt: skip
@@ -155,4 +158,5 @@ def assert_files_hold_the_plan(folder: Path) -> None:
     }
     assert quantities == {pair: {quantity} for pair, quantity in PUSHED.items()}
     assert openpyxl.load_workbook(folder / "actuals template.xlsx").sheetnames
+    assert openpyxl.load_workbook(folder / "wrong errors.xlsx").sheetnames
     assert (folder / "customers.csv").read_text(encoding="utf-8-sig").count("\n") == 4
