@@ -18,6 +18,8 @@ from audit.models import Entry, EntryQuerySet
 # Of one page; then it says how far it has looked, and the next page looks on.
 MOST_READ = 12_000
 _WINDOWS = 1000
+# The filters that an index serves where they stand alone.
+_INDEXED = ("actor", "severity")
 _FIRST_GROUP = 8
 
 # An instant and an id: where in the trail. What one transaction wrote, be it a million entries, has one instant.
@@ -36,7 +38,7 @@ class Clues:
     @property
     def are_needed(self) -> bool:
         """Whether no index gives these entries in their order."""
-        return bool(self.text) or len(self.marks) > 1 or any(name in ("source", "type") for name, _ in self.marks)
+        return bool(self.text) or len(self.marks) > 1 or any(name not in _INDEXED for name, _ in self.marks)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def find(
     found: dict[int, Entry] = {}
     by_id = None
     if clues.text:
-        by_id = entries.filter(entity_type__in=_entity_types(), entity_id=clues.text)
+        by_id = entries.filter(entity_id=clues.text)
         found = {entry.pk: entry for entry in by_id.order_by(*order)[:count]}
         entries = entries.filter(Q(label__icontains=clues.text) | Q(request_id=clues.text))
     groups = _Groups(clues, onwards, newest_first)
@@ -193,19 +195,3 @@ class _Groups:
                 [lower, upper, *given],
             )
             return [_Window(*row) for row in cursor.fetchall()]
-
-
-def _entity_types() -> Sequence[Any]:
-    """Every type that an entry is about, found by jumps over the index of objects."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TYPES)
-        return [name for (name,) in cursor.fetchall()]
-
-
-_TYPES = """
-WITH RECURSIVE seen (name) AS (
-    SELECT min(entity_type) FROM audit_entry
-    UNION ALL SELECT (SELECT min(entity_type) FROM audit_entry WHERE entity_type > seen.name) FROM seen
-     WHERE seen.name IS NOT NULL
-) SELECT name FROM seen WHERE name IS NOT NULL
-"""

@@ -59,15 +59,12 @@ def _take_back_actuals(run: ImportRun, watch: Watch) -> int | None:
     target = ACTUALS.target
     watch.step("Comparing", run.rows_created + run.rows_updated)
     merge.lock(target)
-    values = ", ".join(
-        f"(written.old->>'{name}')::{ACTUALS.type_of(name)} AS n_{name}, own.{name} AS o_{name}"
-        for name in ACTUALS.values
-    )
+    values = ", ".join(f"written.old_{name} AS n_{name}, own.{name} AS o_{name}" for name in ACTUALS.values)
     now = ", ".join(f"own.{name}" for name in ACTUALS.values)
-    left = ", ".join(f"(written.new->>'{name}')::{ACTUALS.type_of(name)}" for name in ACTUALS.values)
+    left = ", ".join(f"written.new_{name}" for name in ACTUALS.values)
     run_sql(
         "CREATE TEMP TABLE import_rows AS SELECT (row_number() OVER ())::int AS line, own.id, "
-        f"CASE WHEN written.old IS NULL THEN '{GONE}' ELSE '{CHANGED}' END AS state, written.customer_id AS "
+        f"CASE WHEN written.old_quantity IS NULL THEN '{GONE}' ELSE '{CHANGED}' END AS state, written.customer_id AS "
         f"n_customer_id, written.product_id AS n_product_id, written.period AS n_period, {values}, "
         f"ROW({now}) IS DISTINCT FROM ROW({left}) AS touched "
         "FROM masterdata_actualrevision AS written LEFT JOIN masterdata_actual AS own ON "

@@ -87,14 +87,21 @@ class Actual(models.Model):
 
 
 class ActualRevision(models.Model):
-    """One change of an actual: the key, the values before and after, and the batch that made it. Append-only."""
+    """One change of an actual: the key, the values before and after, and the batch that made it. Append-only.
+
+    Without an old quantity there was no actual before, without a new one there is none after.
+    """
 
     batch = models.BigIntegerField()
     customer_id = models.BigIntegerField()
     product_id = models.BigIntegerField()
     period = models.DateField()
-    old = models.JSONField(null=True)
-    new = models.JSONField(null=True)
+    old_quantity = models.DecimalField(max_digits=18, decimal_places=6, null=True)
+    old_amount = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    old_cost = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    new_quantity = models.DecimalField(max_digits=18, decimal_places=6, null=True)
+    new_amount = models.DecimalField(max_digits=18, decimal_places=4, null=True)
+    new_cost = models.DecimalField(max_digits=18, decimal_places=4, null=True)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -103,7 +110,7 @@ class ActualRevision(models.Model):
         indexes = [BrinIndex(fields=["batch"], autosummarize=True, name="actualrevision_batch")]
 
     def __str__(self) -> str:
-        return f"batch {self.batch}: {self.old} -> {self.new}"
+        return f"batch {self.batch}: {self.old_quantity} -> {self.new_quantity}"
 
 
 class BudgetQuerySet(TrackedQuerySet):

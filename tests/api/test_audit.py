@@ -292,7 +292,8 @@ class TestCursor:
             address = below(pages[-1].json()["next"] or "")
         assert seen == [str(n) for n in range(129, -1, -1)]
         assert [len(ids(page)) for page in pages] == [40, 40, 40, 10]
-        assert {page.json()["count"] for page in pages} == {130}
+        # Of what the words of sealing find only the first page knows how many there are.
+        assert [page.json()["count"] for page in pages] == [130, None, None, None]
         back = pages[-1]
         for page in reversed(pages[:-1]):
             back = admin("GET", below(back.json()["previous"]))

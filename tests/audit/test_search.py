@@ -59,7 +59,7 @@ QUERIES = [
     {"text": "elm"}, {"text": "SUPPLY, INC"}, {"text": "stra%C3%9Fe"}, {"text": "50%25+off_"}, {"text": "%C3%89LAN"},
     {"text": "o%27brien"}, {"text": "n++(tw"}, {"text": "req7"}, {"text": "nothing+like+it"}, {"text": "%C3%9F"},
     {"source": "excel"}, {"source": "web", "action": "product_created"}, {"text": "oak", "severity": "WARNING"},
-    {"entity_type": "customer"}, {"actor": "system", "source": "job"},
+    {"entity_type": "customer"}, {"action": "customer_updated"}, {"actor": "system", "source": "job"},
 ]  # fmt: skip
 
 

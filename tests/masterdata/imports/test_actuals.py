@@ -119,6 +119,21 @@ def test_what_the_trail_says_is_what_it_says_of_single_writes(admin, pair):
     assert (told_of_run.entity_id, told_of_run.actor) == (str(run.pk), admin)
 
 
+def test_a_revision_holds_what_an_actual_was_and_became(admin, pair):
+    with acting(admin, source="web"):
+        actual = make_actual(pair, NOV, 100, cost=Decimal("1.5"))
+        Actual.objects.filter(pk=actual.pk).update(quantity=5, cost=None)
+        # A changed key is one actual that went and one that came.
+        Actual.objects.filter(pk=actual.pk).update(period=DEC)
+        Actual.objects.filter(pk=actual.pk).delete()
+    names = [f"{side}_{name}" for side in ("old", "new") for name in ("quantity", "amount", "cost")]
+    first, changed, nothing = (100, 1000, Decimal("1.5")), (5, 1000, None), (None, None, None)
+    assert list(ActualRevision.objects.order_by("pk").values_list("period", *names)) == [
+        (NOV, *nothing, *first), (NOV, *first, *changed), (NOV, *changed, *nothing), (DEC, *nothing, *changed),
+        (DEC, *changed, *nothing),
+    ]  # fmt: skip
+
+
 def test_the_same_file_twice_changes_nothing(admin, pair):
     content = csv_bytes(ACTUALS, [("C1", "110001", "2026-12", 7, 70, 1), ("C1", "110001", "2026-11", 1, 1, "")])
     imported("actuals", content, admin)
