@@ -21,6 +21,7 @@ from sop_portal.lib.api.fields import UsersField
 from sop_portal.lib.api.lists import refuse_unknown
 from sop_portal.lib.api.problems import Fault, Invalid
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.schema import also_answers
 from sop_portal.lib.api.shapes import Shape, read
 from sop_portal.lib.api.views import ApiView, FileView
 from sop_portal.lib.downloads import TYPES
@@ -90,6 +91,7 @@ class Reminded(serializers.Serializer):
 class CycleProgress(ApiView):
     """How far everybody is."""
 
+    @also_answers(409)
     @extend_schema(operation_id="cycles_progress", tags=[TAG], parameters=[TABS], responses={200: Progress})
     def get(self, request: Request, pk: int) -> Response:
         """The submission board: a row per rep, customer or product, those who never started included."""
@@ -134,6 +136,7 @@ def _ratio(value: Any) -> str:
 class CycleStatistics(ApiView):
     """A cycle in numbers."""
 
+    @also_answers(409)
     @extend_schema(operation_id="cycles_statistics", tags=[TAG], responses={200: Statistics})
     def get(self, request: Request, pk: int) -> Response:
         """How many lines a cycle has, and where they stand."""
@@ -161,6 +164,7 @@ class CycleStatistics(ApiView):
 class CycleConsolidated(FileView):
     """The plan as a file."""
 
+    @also_answers(409, 422)
     @extend_schema(
         operation_id="cycles_consolidated", tags=[TAG],
         parameters=[OpenApiParameter("format", str, enum=list(TYPES), default="xlsx", description="The form of the file.")],

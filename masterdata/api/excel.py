@@ -27,6 +27,7 @@ from sop_portal.lib.api.bodies import JSONRenderer
 from sop_portal.lib.api.lists import ListView, refuse_unknown
 from sop_portal.lib.api.problems import Fault, Invalid
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.schema import also_answers
 from sop_portal.lib.api.shapes import Shape, read
 from sop_portal.lib.api.views import ApiView, FileView
 from sop_portal.lib.downloads import TYPES
@@ -309,6 +310,7 @@ class RunUndo(ApiView):
 class RunErrors(FileView):
     """The refused rows as a workbook."""
 
+    @also_answers(409, 422)
     @extend_schema(
         operation_id="excel_imports_errors", tags=[TAG], responses={(200, TYPES["xlsx"]): OpenApiTypes.BINARY}
     )
