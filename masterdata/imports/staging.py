@@ -227,7 +227,9 @@ class Staging:
         # Digits are counted only where there may be too many.
         one, loose = self._plain(strictest), self._plain(strictest, counted=False)
         too_long = may_be_too_long(strictest, names)
-        look = f"({cells} !~ '^({loose}( |$))*$' OR {too_long} AND {cells} !~ '^({one}( |$))*$')"
+        # "5 77" in one cell would pass as two numbers side by side.
+        blank = " OR ".join(f"{name} LIKE '% %'" for name in names)
+        look = f"({cells} !~ '^({loose}( |$))*$' OR {blank} OR {too_long} AND {cells} !~ '^({one}( |$))*$')"
         return {self._odd(column): look for column in columns}
 
     def _asked(self, column: Column, is_reference: bool) -> Iterator[tuple[str, str]]:

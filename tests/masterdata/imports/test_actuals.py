@@ -262,6 +262,17 @@ def test_credits_are_negative_however_they_are_written(admin, pair):
     assert values()["C1", "110001", DEC] == (Decimal(-5), Decimal("-50.25"), Decimal(-25))
 
 
+def test_two_numbers_in_one_cell_are_none(admin, pair, tmp_path):
+    rows = [("C1", "110001", "2026-11", "110", "5 77.5", ""), ("C1", "110001", "2026-12", "1 100", "550", "")]
+    for content in (csv_bytes(ACTUALS, rows), xlsx_bytes(ACTUALS, rows, tmp_path)):
+        run = upload("actuals", content, admin, name="file.xlsx" if content.startswith(b"PK") else "file.csv")
+        assert [told.split("E2: ")[-1] for told in sentences(run)] == [
+            "'5 77.5' is not an amount; write a plain number such as 1000."
+        ]
+    assert apply(run, admin, only_good=True).state == "applied"
+    assert values() == {("C1", "110001", DEC): (1100, 550, None)}
+
+
 def test_decimals_that_a_workbook_worked_out_are_rounded(admin, pair, tmp_path):
     rows = [("C1", "110001", DEC, 15638.333333333334, 0.1 + 0.2, None)]
     imported("actuals", xlsx_bytes(ACTUALS, rows, tmp_path), admin)
