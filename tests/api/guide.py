@@ -93,7 +93,7 @@ class Console:
     def __init__(self, page: Any) -> None:
         self._page, self._printed = page, []
         self._session = page.context.new_cdp_session(page)
-        page.on("console", lambda message: self._printed.append(message.text))
+        page.on("console", lambda message: message.type == "log" and self._printed.append(message.text))
 
     def run(self, text: str) -> str:
         """What `text` prints. Raises AssertionError when it throws."""

@@ -4,11 +4,13 @@ import csv
 import datetime as dt
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import openpyxl
 import pytest
@@ -92,6 +94,70 @@ def console(
     running = (guide.shell if language == "bash" else guide.interpreter)(folder, environment)
     yield running
     running.close()
+
+
+class Moody(BaseHTTPRequestHandler):
+    """Answers `moods` one after the other (0: breaks the connection), then well. `keys` are those of the requests."""
+
+    moods: ClassVar[list[int]] = []
+    keys: ClassVar[list[str]] = []
+
+    def do_OPTIONS(self) -> None:
+        self._answer(200, b"")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.keys.append(self.headers["Idempotency-Key"])
+        status = self.moods.pop(0) if self.moods else 200
+        if status:
+            self._answer(status, b'{"count": 7}' if status == 200 else b'{"detail": "Later.", "errors": []}')
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Access-Control-Allow-Headers", "authorization, content-type, idempotency-key")
+        self.send_header("Access-Control-Expose-Headers", "Retry-After")
+        self.send_header("Content-Length", str(len(body)))
+        if status >= 400:
+            self.send_header("Retry-After", "1")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def moody() -> Iterator[str]:
+    """The address of an API that is busy and away before it answers."""
+    Moody.keys.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Moody)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+# The client of the guide, asking for something once.
+ONCE = {
+    "bash": "api POST /x --json '{}' | jq .count",
+    "python": 'print(portal("POST", "/x", {}).json()["count"])',
+    "js": 'console.log((await (await portal("POST", "/x", {})).json()).count);',
+}
+
+
+@pytest.mark.parametrize("language", guide.LANGUAGES)
+def test_the_client_waits_and_sends_the_same_key(language: str, console: Any, portal: Portal, moody: str) -> None:
+    for block in guide.blocks():
+        if block.kind == language and block.heading in ("A token of a program", "A small client"):
+            console.run(block.text.replace(guide.PORTAL, portal.base_url))
+    console.run({"js": "const "}.get(language, "") + f'API="{moody}"')
+    # A connection that breaks is left to whoever starts a script of the shell.
+    Moody.moods[:] = [429, 503] if language == "bash" else [0, 429, 503]
+    tries = len(Moody.moods) + 1
+    assert console.run(ONCE[language]).strip() == "7"
+    assert len(Moody.keys) == tries
+    assert len(set(Moody.keys)) == 1
 
 
 @pytest.mark.parametrize("language", guide.LANGUAGES)
