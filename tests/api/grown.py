@@ -15,7 +15,6 @@ from masterdata.models import (
     Actual,
     Budget,
     Customer,
-    ImportProblem,
     ImportRun,
     MatrixEntry,
     Price,
@@ -30,6 +29,7 @@ from sop_portal.jobs.models import JobRun
 from sop_portal.lib.jobs import SCHEDULES
 from sop_portal.mail.models import Notification
 from tests.factories import FAR, FIRST, make_cycle, make_user, open_cycle
+from tests.imports import csv_bytes, upload
 from tests.world import next_transaction
 
 SOLD = dt.date(2026, 12, 1)
@@ -38,7 +38,7 @@ SOLD = dt.date(2026, 12, 1)
 class Grown:
     """`size` of everything: reps of one manager, with one line each; customers of `rep`, of whom one buys everything.
 
-    Whoever looks, the lists have `size` rows at least.
+    Whoever looks, the lists have `size` rows at least. Files go to the folder of uploads that is set.
     """
 
     def __init__(self, size: int) -> None:
@@ -156,16 +156,14 @@ class Grown:
 
     def _operation(self) -> None:
         """Imports with refused cells, runs of a job, and settings of one's own."""
-        runs = ImportRun.objects.untracked().bulk_create(
+        ImportRun.objects.untracked().bulk_create(
             ImportRun(kind="customers", state="refused", file_name=f"Grown {n}.xlsx", file_size=n, file_sha256="0" * 64,
                       uploaded_by=self.people[n])
             for n in range(self.size)
         )  # fmt: skip
-        self.run = runs[0]
-        ImportProblem.objects.bulk_create(
-            ImportProblem(run=self.run, row=n, place=f"Sheet1!A{n}", sentence="Write it anew.")
-            for n in range(1, self.size + 1)
-        )
+        nameless = csv_bytes(["Customer ID", "Customer Name"], [[f"N{n}", ""] for n in range(self.size)])
+        self.run = upload("customers", nameless, self.admin)
+        assert self.run.rows_refused == self.size
         now = timezone.now()
         JobRun.objects.bulk_create(
             JobRun(job=next(iter(SCHEDULES)), state="ok", started_by="beat", asked_at=now, started_at=now, ended_at=now)
