@@ -23,11 +23,17 @@ from masterdata.models import Actual, Customer, ImportRun
 from sop_portal.accounts import bearer
 from sop_portal.accounts.models import PersonalToken, TokenFamily
 from tests.api import guide
-from tests.factories import PASSWORD, make_user
+from tests.factories import PASSWORD, make_actual, make_customer, make_entry, make_user
 from tests.portal import Portal
 
 # What the guide pushes, by customer and product.
 PUSHED = {("C-1001", "110001"): "1250", ("C-1001", "110002"): "40", ("N/17 B", "110001"): "425.5"}
+# A customer whose plans it has nothing to do with.
+OTHER = "C-0900"
+
+
+def last_month() -> dt.date:
+    return (dt.date.today().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
 
 
 def test_every_example_stands_there_in_every_language() -> None:
@@ -47,15 +53,20 @@ def test_every_example_stands_there_in_every_language() -> None:
 
 @pytest.fixture
 def people(committed: None, elsewhere: list[str], settings: Any, tmp_path: Path) -> SimpleNamespace:
-    """The portal as an integrator finds it: three people, and nothing else. Its environment names one other origin."""
+    """The portal as an integrator finds it: three people, and a customer the integration knows nothing of.
+
+    Its environment names one other origin.
+    """
     settings.UPLOAD_DIR = tmp_path / "uploads"
     settings.CORS_ALLOWED_ORIGINS = elsewhere[:1]
     manager = make_user("manager", email="manager1@example.com")
     with acting(manager, source="api"):
         token = bearer.create_token(manager, name="Decisions", scopes=["read", "write"], days=1)[1]
+    rep = make_user("sales_rep", email="rep1@example.com", manager=manager)
+    make_actual(make_entry(make_customer(customer_id=OTHER, sales_rep=rep, region="")), last_month())
     return SimpleNamespace(
         admin=make_user("admin", email="admin@example.com"),
-        rep=make_user("sales_rep", email="rep1@example.com", manager=manager),
+        rep=rep,
         manager=manager,
         manager_token=token,
     )
@@ -179,23 +190,26 @@ def test_the_examples_do_what_they_say(
     cycle = Cycle.objects.get()
     assert cycle.status == Cycle.Status.ARCHIVED
     expected = {pair: [Decimal(quantity)] * 16 for pair, quantity in PUSHED.items()}
-    lines = Line.objects.filter(cycle=cycle).select_related("customer", "product")
+    lines = Line.objects.filter(cycle=cycle).exclude(customer__customer_id=OTHER).select_related("customer", "product")
     assert {(line.customer.customer_id, line.product.item_code): line.quantity for line in lines} == expected
     assert {(line.status, line.submitted_by_id, line.decided_by_id) for line in lines} == {
         (Line.Status.APPROVED, people.admin.pk, people.manager.pk)
     }
-    kept = Snapshot.objects.filter(event=Snapshot.Event.FINAL).select_related("line__customer", "line__product")
+    other = Line.objects.get(cycle=cycle, customer__customer_id=OTHER)
+    assert (other.status, other.revision, other.edited_at) == (Line.Status.MISSED, 2, None)
+    kept = Snapshot.objects.filter(event=Snapshot.Event.FINAL, line__in=lines).select_related(
+        "line__customer", "line__product"
+    )
     assert {(one.line.customer.customer_id, one.line.product.item_code): one.quantity for one in kept} == expected
     assert {line.unit_price[0] for line in lines} == {Decimal("52.5"), Decimal(80), Decimal("53.1")}
 
     if language == "bash":
         assert_files_hold_the_plan(folder)
     else:
-        assert any("3 lines" in text for text in told)
+        assert any("4 lines" in text for text in told)
 
     # One item of two was wrong: it took the other along, which the guide sends again but for the shell.
-    last_month = (dt.date.today().replace(day=1) - dt.timedelta(days=1)).replace(day=1)
-    sold = Actual.objects.get(customer__customer_id="C-1001", product__item_code="110001", period=last_month)
+    sold = Actual.objects.get(customer__customer_id="C-1001", product__item_code="110001", period=last_month())
     assert sold.quantity == (1240 if language == "bash" else 1300)
     assert not Actual.objects.filter(quantity__in=[12, 1105, 398]).exists()
     assert list(ImportRun.objects.order_by("pk").values_list("state", "rows_refused")) == [
@@ -203,6 +217,7 @@ def test_the_examples_do_what_they_say(
         (ImportRun.State.CHECKED, 1),
     ]
     assert dict(Customer.objects.values_list("customer_id", "region")) == {
+        OTHER: "",
         "C-1001": "Southeast", "N/17 B": "Midwest", "C-1003": "Northeast",
     }  # fmt: skip
 
@@ -221,8 +236,10 @@ def assert_files_hold_the_plan(folder: Path) -> None:
     quantities = {
         (row["Customer ID"], row["Item"]): {text for name, text in row.items() if name.startswith("Volume ")}
         for row in rows
+        if row["Customer ID"] != OTHER
     }
+    assert len(rows) == 4
     assert quantities == {pair: {quantity} for pair, quantity in PUSHED.items()}
     assert openpyxl.load_workbook(folder / "actuals template.xlsx").sheetnames
     assert openpyxl.load_workbook(folder / "wrong errors.xlsx").sheetnames
-    assert (folder / "customers.csv").read_text(encoding="utf-8-sig").count("\n") == 4
+    assert (folder / "customers.csv").read_text(encoding="utf-8-sig").count("\n") == 5
