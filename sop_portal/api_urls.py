@@ -1,13 +1,13 @@
 """Addresses of the JSON API: each app keeps its operations, this is their order and their description."""
 
-from django.contrib.auth.decorators import login_required
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView, SpectacularJSONAPIView
 
 from audit.api import urls as audit
 from cycles.api import urls as cycles
 from forecasts.api import urls as forecasts
 from masterdata.api import urls as masterdata
+from sop_portal import api_docs
 from sop_portal.accounts.api import urls as accounts
 from sop_portal.conf.api import urls as conf
 from sop_portal.guide import guide
@@ -26,14 +26,11 @@ operations = [
     *audit.urlpatterns,
 ]
 
-# Read in a browser, which is led to the sign-in page.
-documentation = SpectacularSwaggerSplitView.as_view(url_name="api-openapi", throttle_classes=[])
-
 urlpatterns = [
     path("v1/", include((operations, "api"))),
     path("schema", SpectacularAPIView.as_view(throttle_classes=[]), name="api-schema"),
     path("openapi.json", SpectacularJSONAPIView.as_view(throttle_classes=[]), name="api-openapi"),
-    path("docs", login_required(documentation), name="api-docs"),
+    path("docs", api_docs.page, name="api-docs"),
     path("guide", guide, name="api-guide"),
     re_path("", NothingHere.as_view(), name="api-nothing"),
 ]

@@ -287,7 +287,7 @@ CORS_EXPOSE_HEADERS = [
 CORS_PREFLIGHT_MAX_AGE = 3600
 SPECTACULAR_SETTINGS = {
     "TITLE": "S&OP portal",
-    "DESCRIPTION": "Master data, sales history, cycles and forecasts of the portal, as JSON.",
+    "DESCRIPTION": "Master data, sales history, cycles, forecasts, settings and the audit trail of the portal, as JSON.",
     "VERSION": "1",
     "EXTERNAL_DOCS": {"description": "Integration guide, with examples", "url": "/api/guide"},
     "OAS_VERSION": "3.1.0",
@@ -296,6 +296,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
+    # Links to operations would lie within the buttons that open them, two stops of the keyboard for each; and no
+    # description is sent to a validator elsewhere.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": False, "validatorUrl": None},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "PATH_CONVERTER_OVERRIDES": {"code": {"type": "string", "minLength": 1}},
     "PREPROCESSING_HOOKS": ["sop_portal.lib.api.routes.without_doubles"],

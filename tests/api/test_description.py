@@ -53,9 +53,16 @@ def test_the_description_beside_the_code_is_that_of_the_code() -> None:
 
 
 def test_the_page_of_the_description_keeps_to_the_policy(client: Client) -> None:
-    page = client.get("/api/docs")
-    assert "unsafe" not in page["Content-Security-Policy"]
-    assert b"<script>" not in page.content
+    """Its images may be data, as those of Swagger UI's style sheet are; nothing else differs, and on no other page."""
+    for address in ("/api/docs", "/api/docs?script="):
+        page = client.get(address)
+        policy = page["Content-Security-Policy"]
+        assert "unsafe" not in policy
+        assert b"<style" not in page.content
+        assert b"<script>" not in page.content
+        elsewhere = client.get("/")["Content-Security-Policy"]
+        assert "data:" not in elsewhere
+        assert set(policy.split("; ")) ^ set(elsewhere.split("; ")) == {"img-src 'self'", "img-src 'self' data:"}
 
 
 def test_addresses_of_the_api_are_served_by_operations_of_it() -> None:

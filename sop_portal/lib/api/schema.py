@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
@@ -62,6 +63,23 @@ class BearerScheme(OpenApiAuthenticationExtension):
             "type": "http",
             "scheme": "bearer",
             "description": "The access token of /auth/login, or a token made at /tokens.",
+        }
+
+
+class SessionScheme(OpenApiAuthenticationExtension):
+    """How the session of the portal's pages is shown."""
+
+    target_class = "rest_framework.authentication.SessionAuthentication"
+    name = "cookieAuth"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """A cookie that browsers send by themselves, from the portal's own pages only."""
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "The session of the portal's own pages, with the header X-CSRFToken in whatever writes. "
+            "Pages of other origins show a token instead.",
         }
 
 

@@ -1,0 +1,29 @@
+"""The page on which the API is read and tried out, for people who are signed in."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularSwaggerSplitView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+
+class Documentation(SpectacularSwaggerSplitView):
+    """Swagger UI within a page of the portal."""
+
+    template_name = "api/docs.html"
+    url_name = "api-openapi"
+    throttle_classes = ()
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The page, or with `?script` what starts it."""
+        response: Response = super().get(request, *args, **kwargs)
+        # The style sheet of Swagger UI holds its arrows and ticks as data. Of this page alone, and images only.
+        response._csp_update = {"img-src": ["data:"]}  # type: ignore[attr-defined]
+        return response
+
+
+# Read in a browser, which is led to the sign-in page.
+page = login_required(Documentation.as_view())
