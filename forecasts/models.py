@@ -19,6 +19,7 @@ from forecasts.reasons import Reason
 from masterdata.models import Customer, Delegation, Product
 from masterdata.models.customers import delegators, served_by
 from masterdata.prices import OF_CUSTOMER, OF_LIST, OF_NOBODY
+from sop_portal.accounts.models import User
 from sop_portal.lib import periods
 from sop_portal.lib.numbers import MAX_QUANTITY as MAX_QUANTITY
 from sop_portal.lib.risk import DEFAULT_RISK_CLASS, RISK_CLASSES
@@ -108,6 +109,24 @@ class LineQuerySet(TrackedQuerySet):
         if user.has_perm("forecasts.view_team_lines"):
             scope |= Q(customer__sales_rep__manager=user) | Q(owner__manager=user)
         return self.filter(scope)
+
+    def in_scope_of(self, user: Any) -> Self:
+        """The lines of `visible_to`, for lists over many cycles: whose they are is looked up first, in queries of their
+        own, so that the planner knows how few they are and reads them by index."""
+        if user.has_perm("forecasts.view_all_lines"):
+            return self.all()
+        served, scope = served_by(user), Q(submitted_by=user)
+        if user.has_perm("forecasts.view_team_lines"):
+            served |= Q(sales_rep__manager=user)
+            scope |= Q(owner__in=list(User.objects.filter(manager=user).order_by().values_list("pk", flat=True)))
+        customers = list(Customer.objects.filter(served).order_by().values_list("pk", flat=True))
+        if user.has_perm("forecasts.edit_own_lines"):
+            owners = [user.pk, *Delegation.objects.to(user).order_by().values_list("from_user", flat=True)]
+            # Of customers that moved on: the few that the rest does not find.
+            left = Line.objects.filter(_answered_by(user), cycle__status=Cycle.Status.OPEN, owner__in=owners)
+            left = left.exclude(customer__in=customers).order_by()
+            scope |= Q(pk__in=list(left.values_list("pk", flat=True)))
+        return self.filter(Q(customer__in=customers) | scope)
 
     def editable_by(self, user: Any) -> Self:
         """Lines `user` may edit and submit: own ones, those whose owner delegated them, all with edit_any_line.
@@ -209,6 +228,8 @@ class Line(models.Model):
         ]
         indexes = [
             models.Index(fields=["cycle", "owner", "status"], name="line_cycle_owner_status"),
+            # What programs ask for that keep a copy: what was edited since they looked.
+            models.Index(fields=["edited_at"], name="line_edited_at"),
             models.Index(fields=["submitted_by"], name="line_submitted_by", condition=Q(submitted_by__isnull=False)),
         ]
         constraints = [

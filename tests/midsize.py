@@ -11,8 +11,10 @@ from decimal import Decimal
 from hashlib import md5
 from typing import Any
 
+from cycles.models import Cycle
 from masterdata.models import Customer, Product, ProductGroup
 from sop_portal.accounts.models import User
+from sop_portal.lib import periods
 from tests.factories import make_user
 
 LAST = dt.date(2026, 11, 1)
@@ -112,6 +114,42 @@ def load(owner: Any, shape: Shape | None = None) -> None:
         owner.execute("ANALYZE masterdata_matrixentry")
         owner.execute(_ACTUALS, values)
         owner.execute(_BUDGET, values)
+    owner.execute("VACUUM ANALYZE")
+
+
+_LINES = """
+INSERT INTO forecasts_line (cycle_id, customer_id, product_id, owner_id, status, live, risk_class, risk_is_default,
+       revision, notes, change_reason, decision_comment, quantity, quantity_source, unit_price, price_source, edited_by_id,
+       edited_at, submitted_by_id, submitted_at)
+SELECT cycle.id, entry.customer_id, entry.product_id, customer.sales_rep_id,
+       CASE WHEN cycle.status = 'open' THEN 'draft' ELSE 'approved' END, entry.id %% 9 > 0, 3, true, 1, '', '', '',
+       array_fill(entry.id %% 97 / 4.0, ARRAY[16]), repeat('e', 16), array_fill(entry.id %% 53 + 20, ARRAY[16]),
+       repeat('m', 16), customer.sales_rep_id, cycle.closes_at - make_interval(mins => entry.id::int), submitter.id,
+       CASE WHEN submitter.id IS NOT NULL THEN cycle.closes_at END
+  FROM cycles_cycle AS cycle CROSS JOIN masterdata_matrixentry AS entry
+  JOIN masterdata_customer AS customer ON customer.id = entry.customer_id
+  LEFT JOIN accounts_user AS submitter ON submitter.id = customer.sales_rep_id AND cycle.status <> 'open'
+ ORDER BY cycle.id, entry.customer_id, entry.product_id
+"""
+_NOTICES = """
+INSERT INTO mail_notification (kind, key, user_id, title, url, created_at, read_at)
+SELECT 'made', person.id || '-' || n, person.id, 'Notice ' || n, '', now() - make_interval(mins => n),
+       CASE WHEN n > 5 THEN now() END FROM accounts_user AS person CROSS JOIN generate_series(1, 500) AS n
+"""
+
+
+def load_plans(owner: Any, cycles: int = 12) -> None:
+    """To a company that is loaded: its cycles, the last of them open, with a line each of every pair; and notices."""
+    Cycle.objects.untracked().bulk_create(
+        Cycle(first_period=periods.shift(LAST, n + 2 - cycles), status=Cycle.Status.ARCHIVED,
+              closes_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=30 * n))
+        for n in range(cycles)
+    )  # fmt: skip
+    newest = Cycle.objects.order_by("-first_period").values("pk")[:1]
+    Cycle.objects.untracked().filter(pk__in=newest).update(status=Cycle.Status.OPEN)
+    with _unchecked(owner, "forecasts_line"):
+        owner.execute(_LINES, {})
+    owner.execute(_NOTICES)
     owner.execute("VACUUM ANALYZE")
 
 

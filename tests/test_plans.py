@@ -80,9 +80,9 @@ def statements(username: str, address: str) -> list[str]:
     return [query["sql"] for query in caught.captured_queries if query["sql"].startswith("SELECT")]
 
 
-def read_whole(steps: list[dict[str, Any]]) -> set[str]:
+def read_whole(steps: list[dict[str, Any]], large: set[str] = LARGE) -> set[str]:
     """The large tables that a plan reads from end to end."""
-    return LARGE & {step["Relation Name"] for step in steps if step["Node Type"] == "Seq Scan"}
+    return large & {step["Relation Name"] for step in steps if step["Node Type"] == "Seq Scan"}
 
 
 def page_statement(username: str, address: str, table: str) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ class LineList(ListView):
                 "product__item_code__istartswith")  # fmt: skip
 
     def get_queryset(self) -> Any:
-        return Line.objects.visible_to(self.request.user)
+        return Line.objects.in_scope_of(self.request.user)
 
     @property
     def counts_all(self) -> bool:  # type: ignore[override]

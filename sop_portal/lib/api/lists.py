@@ -6,7 +6,7 @@ costs a tenth of that. What is counted beyond COUNTED is said to be more.
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 from django.db.models import Model, Q, QuerySet
@@ -89,6 +89,11 @@ class ListView(ApiView):
         """The rows this person may see."""
         raise NotImplementedError
 
+    @cached_property
+    def _scoped(self) -> QuerySet[Any]:
+        """The same, worked out once for a request."""
+        return self.get_queryset()
+
     def page(self, rows: QuerySet[Any]) -> list[dict[str, Any]]:
         """One page of rows as they are sent."""
         raise NotImplementedError
@@ -127,13 +132,13 @@ class ListView(ApiView):
             keys = keys.reverse()[max(0, count - stop) : max(0, count - start)]
         else:
             keys = keys[start:stop]
-        found = self.get_queryset().filter(pk__in=keys)
+        found = self._scoped.filter(pk__in=keys)
         found.query.order_by = ordered.query.order_by
         return found
 
     def chosen(self, request: Request) -> QuerySet[Any]:
         """The rows that filters and search leave."""
-        rows = filtered(request, self.get_queryset(), self)
+        rows = filtered(request, self._scoped, self)
         for word in request.query_params.get("search", "").split()[:8]:
             rows = rows.filter(any_of(self.searched, word))
         return rows
