@@ -21,7 +21,10 @@ DAYS, MOST_DAYS = 30, 366
 
 
 class EntryFilter(forms.Form):
-    """Filters of the trail; each may be missing."""
+    """Filters of the trail; each may be missing.
+
+    by: the person whose acts these are, whom nobody chooses then. grave: only what an admin should notice.
+    """
 
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
@@ -34,12 +37,13 @@ class EntryFilter(forms.Form):
     severity = forms.ChoiceField(label="Severity", required=False, choices=[("", "All"), *Entry.Severity.choices])
     source = forms.ChoiceField(label="Source", required=False, choices=[("", "All"), *words.SOURCES.items()])
 
-    def __init__(self, data: Any, *, with_actor: bool = True) -> None:
+    def __init__(self, data: Any, *, by: Any = None, grave: bool = False) -> None:
         super().__init__(data, auto_id="filter_%s")
+        self._by, self._grave = by, grave
         fields: dict[str, Any] = self.fields
         fields["action"].choices = [("", "Everything"), *words.actions()]
         fields["entity_type"].choices = [("", "Everything"), *words.entity_types()]
-        if with_actor:
+        if by is None:
             people = [(str(person.pk), str(person)) for person in get_user_model()._default_manager.all()]
             fields["actor"].choices = [("", "Everybody"), (SYSTEM, "The system"), *people]
         else:
@@ -63,12 +67,15 @@ class EntryFilter(forms.Form):
             "source": "source",
         }
         marks = tuple((mark, data[name]) for name, mark in names.items() if data.get(name))
+        if self._by is not None:
+            marks = (("actor", str(self._by.pk)), *marks)
         since, until = data.get("since"), data.get("until")
         return search.Clues(
             data.get("text", ""),
             marks,
             midnight(since) if since else None,
             midnight(until + dt.timedelta(days=1)) if until and until < dt.date.max else None,
+            are_few=self._grave,
         )
 
     def apply(self, entries: EntryQuerySet, *, with_text: bool = True) -> EntryQuerySet:
@@ -79,6 +86,10 @@ class EntryFilter(forms.Form):
         if not self.is_valid():
             return entries.none()
         data = self.cleaned_data
+        if self._by is not None:
+            entries = entries.by(self._by)
+        if self._grave:
+            entries = entries.grave()
         if data["since"]:
             entries = entries.filter(at__gte=midnight(data["since"]))
         # There is no day after the last one that a date can name, and nothing to leave out either.

@@ -18,9 +18,9 @@ from audit.models import Entry, EntryQuerySet
 # Of one page; then it says how far it has looked, and the next page looks on.
 MOST_READ = 12_000
 _WINDOWS = 1000
+_FIRST_GROUP = 8
 # The filters that an index serves where they stand alone.
 _INDEXED = ("actor", "severity")
-_FIRST_GROUP = 8
 
 # An instant and an id: where in the trail. What one transaction wrote, be it a million entries, has one instant.
 Position = tuple[dt.datetime, int]
@@ -28,17 +28,22 @@ Position = tuple[dt.datetime, int]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Clues:
-    """What entries must say. text: in the label, or the id or request in full. marks: filter -> value."""
+    """What entries must say. text: in the label, or the id or request in full. marks: filter -> value.
+
+    are_few: whether an index gives so few entries that it costs nothing to look at all of them for the marks.
+    """
 
     text: str = ""
     marks: tuple[tuple[str, str], ...] = ()
     since: dt.datetime | None = None
     until: dt.datetime | None = None
+    are_few: bool = False
 
     @property
     def are_needed(self) -> bool:
         """Whether no index gives these entries in their order."""
-        return bool(self.text) or len(self.marks) > 1 or any(name not in _INDEXED for name, _ in self.marks)
+        has_index = self.are_few or not self.marks or (len(self.marks) == 1 and self.marks[0][0] in _INDEXED)
+        return bool(self.text) or not has_index
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

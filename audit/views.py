@@ -36,8 +36,8 @@ def entry_list(request: HttpRequest) -> HttpResponse:
 @permission_required("audit.view_entry", raise_exception=True)
 def entry_critical(request: HttpRequest) -> HttpResponse:
     """What an admin should have noticed: warnings, errors and critical events."""
-    form = EntryFilter(request.GET)
-    return _list_page(request, "audit/entry_critical.html", Entry.objects.visible_to(request.user).grave(), form)
+    form = EntryFilter(request.GET, grave=True)
+    return _list_page(request, "audit/entry_critical.html", Entry.objects.visible_to(request.user), form)
 
 
 @require_safe
@@ -54,7 +54,8 @@ def entry_statistics(request: HttpRequest) -> HttpResponse:
 @permission_required("audit.view_entry", raise_exception=True)
 def seal_state(request: HttpRequest) -> HttpResponse:
     """How far the trail is sealed, when it was proved last, which months left it, and which are about to."""
-    verified = Entry.objects.visible_to(request.user).filter(action="audit_verified").order_by("-at", "-id").first()
+    proofs = Entry.objects.visible_to(request.user).about("audit_seal", "").filter(action="audit_verified")
+    verified = proofs.order_by("-at", "-id").first()
     context = {
         "state": sealing.state(),
         "verified": words.tell(verified) if verified else None,
@@ -70,8 +71,8 @@ def seal_state(request: HttpRequest) -> HttpResponse:
 @require_safe
 def entry_mine(request: HttpRequest) -> HttpResponse:
     """What the person did."""
-    form = EntryFilter(request.GET, with_actor=False)
-    return _list_page(request, "audit/entry_mine.html", Entry.objects.visible_to(request.user).by(request.user), form)
+    form = EntryFilter(request.GET, by=request.user)
+    return _list_page(request, "audit/entry_mine.html", Entry.objects.visible_to(request.user), form)
 
 
 @require_safe

@@ -47,7 +47,7 @@ class CriticalEvents(TrailView):
     def get(self, request: Request) -> Response:
         """What an administrator should have noticed: entries of severity WARNING, ERROR and CRITICAL."""
         asking.require_reader(request)
-        return _filtered(request, Entry.objects.visible_to(request.user).grave(), EntryFilter)
+        return _filtered(request, Entry.objects.visible_to(request.user), lambda data: EntryFilter(data, grave=True))
 
 
 class MyActivity(TrailView):
@@ -59,8 +59,8 @@ class MyActivity(TrailView):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """What the person who asks did, by whatever way, the newest first."""
-        own = Entry.objects.visible_to(request.user).by(request.user)
-        return _filtered(request, own, lambda data: EntryFilter(data, with_actor=False))
+        own = Entry.objects.visible_to(request.user)
+        return _filtered(request, own, lambda data: EntryFilter(data, by=request.user))
 
 
 class ObjectHistory(TrailView):
