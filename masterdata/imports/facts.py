@@ -109,8 +109,7 @@ def _summed(facts: Facts) -> str:
 
 def _refuse(staging: Staging, facts: Facts, table: str, *, summed: bool) -> None:
     """Refuse rows of `table` whose codes name nothing or whose keys are shared, and take every refused row out."""
-    references.refuse_unknown_customers(staging, table)
-    references.refuse_unknown_products(staging, table)
+    references.refuse_unknown(staging, table)
     _refuse_duplicates(staging, facts, table, summed)
     run_sql(f"DELETE FROM {table} USING import_bad WHERE {table}.line = import_bad.line")
 

@@ -7,21 +7,22 @@ from masterdata.imports.staging import Staging, is_fault, one_of, rows_of
 from sop_portal.accounts.models import User
 from sop_portal.lib.tables import fault
 
-
-def refuse_unknown_customers(staging: Staging, parsed: str) -> None:
-    """Refuse the cells whose customer does not exist; the table `parsed` has n_customer_id and names_customer."""
-    _refuse_unknown(staging, parsed, "customer", "customer_id", "masterdata_customer")
+# What a code names -> the column of the code, in files and in its table.
+_CODES = {"customer": "customer_id", "product": "item_code"}
 
 
-def refuse_unknown_products(staging: Staging, parsed: str) -> None:
-    """Refuse the cells whose product does not exist; the table `parsed` has n_product_id and names_product."""
-    _refuse_unknown(staging, parsed, "product", "item_code", "masterdata_product")
+def refuse_unknown(staging: Staging, parsed: str) -> None:
+    """Refuse the cells whose customer or product does not exist; the table `parsed` has of each `n_customer_id` and
+    `names_customer`."""
+    missing = {what: f"parsed.n_{what}_id IS NULL AND parsed.names_{what}" for what in _CODES}
+    looks = ", ".join(f"bool_or({condition})" for condition in missing.values())
+    for what, is_missed in zip(_CODES, one_of(f"SELECT {looks} FROM {parsed} AS parsed"), strict=True):
+        if is_missed:
+            _refuse_unknown(staging, parsed, what, missing[what])
 
 
-def _refuse_unknown(staging: Staging, parsed: str, what: str, code: str, table: str) -> None:
-    condition = f"parsed.n_{what}_id IS NULL AND parsed.names_{what}"
-    if not one_of(f"SELECT EXISTS (SELECT FROM {parsed} AS parsed WHERE {condition})")[0]:
-        return
+def _refuse_unknown(staging: Staging, parsed: str, what: str, condition: str) -> None:
+    code, table = _CODES[what], f"masterdata_{what}"
     # A code that differs by capitals or leading zeros only is most likely the one that is meant.
     unknown = rows_of(
         f"SELECT wanted.code, (SELECT min(near.{code}) FROM {table} AS near "

@@ -1,5 +1,6 @@
 """Many rows at once: all or nothing, each wrong value named by its pointer."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import Entry
 from forecasts.models import Line
-from masterdata.models import Customer, Product, ProductGroup
+from masterdata.models import Actual, Customer, Product, ProductGroup
 from tests.api.helpers import Program, program_of
 from tests.factories import make_customer, make_line, make_user
 
@@ -124,6 +125,23 @@ def test_numbers_are_read_as_they_are_written(admin: Program, written: str, stor
     body = f'{{"items": [{{"customer_id": "A", "name": "A", "credit_limit": {written}}}]}}'
     assert admin("POST", "/customers/bulk", body).status_code == 200
     assert str(Customer.objects.get().credit_limit) == stored
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "others"),
+    [
+        ("quantity", "1\n2", [3]), ("quantity", "1\n2", ["3"]), ("quantity", "1\n2", [3.5]),
+        ("period", "2026-01\n2026-02", ["2026-03"]), ("quantity", True, [1.5]), ("period", 2026.01, ["2026-03"]),
+        ("item_code", 1.5, ["P1"]), ("quantity", [1], [1.5]), ("quantity", 1e400, [1.5]),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_form_among_good_ones_is_named(admin: Program, name: str, value: Any, others: Any) -> None:
+    good = {"customer_id": "C1", "item_code": "P1", "period": "2026-01", "quantity": 1, "amount": "2.5"}
+    items = [{**good, name: each} for each in [*others, value]]
+    body = json.dumps({"items": items}).replace("Infinity", "1e400")
+    answer = admin("POST", "/sales-history/bulk", body)
+    assert (answer.status_code, set(faults(answer))) == (400, {f"/items/1/{name}"}), answer.content
+    assert not Actual.objects.exists()
 
 
 def test_texts_that_copy_would_read_otherwise_are_kept(admin: Program) -> None:

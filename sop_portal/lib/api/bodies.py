@@ -1,6 +1,7 @@
 """How operations read and write JSON."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -12,23 +13,6 @@ from rest_framework.utils.serializer_helpers import ReturnDict, ReturnList
 from sop_portal.lib import strict_json
 
 
-class JSONParser(BaseParser):
-    """A JSON document as `strict_json` reads it."""
-
-    media_type = "application/json"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        """The document. Raises ParseError with a sentence that says what is wrong and where."""
-        body = stream.read()
-        try:
-            document = strict_json.loads(body, Written)
-        except strict_json.NotJson as refusal:
-            raise ParseError(str(refusal)) from refusal
-        if b"\\ud" in body or b"\\uD" in body:
-            _refuse_halves(document)
-        return document
-
-
 class Written(str):
     """A number with decimals or exponent, as its digits stood in the document: 0.1 is one tenth, not the float beside
     it."""
@@ -36,10 +20,29 @@ class Written(str):
     __slots__ = ()
 
 
+class JSONParser(BaseParser):
+    """A JSON document as `strict_json` reads it."""
+
+    media_type = "application/json"
+    # What a number with decimals or exponent becomes.
+    written: Callable[[str], Any] = Written
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        """The document. Raises ParseError with a sentence that says what is wrong and where."""
+        body = stream.read()
+        try:
+            document = strict_json.loads(body, self.written)
+        except strict_json.NotJson as refusal:
+            raise ParseError(str(refusal)) from refusal
+        if b"\\ud" in body or b"\\uD" in body:
+            _refuse_halves(document)
+        return document
+
+
 def _refuse_halves(document: Any) -> None:
     """Refuse halves of surrogate pairs: escapes may write them, but no answer and no table can hold them."""
     try:
-        json.dumps(document, ensure_ascii=False).encode()
+        json.dumps(document, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError as problem:
         raise ParseError("The body holds half of a surrogate pair, which is no character.") from problem
 
