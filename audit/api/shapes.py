@@ -55,8 +55,9 @@ class EntryPage(serializers.Serializer):
     previous = serializers.URLField(allow_null=True, help_text="The newer entries; null on the first page.")
     looked_back_to = serializers.DateTimeField(
         allow_null=True,
-        help_text="A search, or several filters together, look through some 12,000 entries a page: then the page may "
-                  "have few entries or none, this is how far back was looked, and next looks further. Else null.",
+        help_text="A search, a filter by action, entity_type or source, and several filters together look through some "
+                  "12,000 entries a page: then the page may have few entries or none, this is how far back was looked, "
+                  "and next looks further. Else null.",
     )  # fmt: skip
     gone: Any = serializers.ListField(
         child=serializers.DateField(),
