@@ -55,10 +55,11 @@ class Resource:
         hidden = self.hidden(user)
         shown = [name for name in self.paths if name not in hidden]
         nothing = dict.fromkeys(name for name in self.paths if name in hidden)
-        found = [
-            dict(zip(shown, row, strict=True)) | nothing
-            for row in self.prepared(rows).values_list(*(self.paths[name] for name in shown))
-        ]
+        columns = (self.paths[name] for name in shown)
+        found = [dict(zip(shown, row, strict=True)) for row in self.prepared(rows).values_list(*columns)]
+        if nothing:
+            for each in found:
+                each.update(nothing)
         for name, turn in self.turned.items():
             for each in found:
                 each[name] = turn(each[name])
