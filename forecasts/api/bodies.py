@@ -16,6 +16,7 @@ from forecasts.models import Line
 from forecasts.reasons import Reason
 from forecasts.services import LineEdit
 from sop_portal.lib import periods
+from sop_portal.lib.api.fields import NUMBER
 from sop_portal.lib.api.problems import Fault, Invalid, RevisionMissing
 from sop_portal.lib.text import NOTE_LIMIT
 
@@ -23,7 +24,7 @@ LARGEST_ID = 2**63 - 1
 LARGEST_REVISION = 2**31 - 1
 MOST_ITEMS = 10_000
 LARGEST_BODY = 25 * 1024 * 1024
-_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(NUMBER)
 # `"7"` or the ETag of a line, whose digits before the point are the revision.
 _MATCH = re.compile(r'(?:W/)?"?([0-9]{1,10})(?:\.[0-9a-f]+)?"?')
 CELL_FIELDS = ("quantity", "unit_price")

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from forecasts.models import Line, Snapshot
 from forecasts.reasons import LONGEST, Why
-from sop_portal.lib.api.fields import PeriodField
+from sop_portal.lib.api.fields import NUMBER, PeriodField
 from sop_portal.lib.api.shapes import Shape
 from sop_portal.lib.risk import RISK_CLASSES
 
@@ -20,9 +20,7 @@ class Numbers(serializers.Field):
     """Sixteen numbers in the order of the periods; null is not answered."""
 
 
-@extend_schema_field(
-    {"oneOf": [{"type": "string", "pattern": _DIGITS}, {"type": "number"}, {"type": "null"}], "examples": ["1200.5"]}
-)
+@extend_schema_field({"type": ["string", "number", "null"], "pattern": NUMBER, "examples": ["1200.5"]})
 class NumberIn(serializers.Field):
     """An exact number; null clears the cell."""
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import (
     OpenApiExample,
     extend_schema,
+    extend_schema_field,
     extend_schema_view,
-    inline_serializer,
 )
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -22,8 +22,10 @@ from masterdata.imports.keeping import require_importer
 from masterdata.imports.kinds import NUMBERS, Column, Kind
 from masterdata.imports.outcome import Outcome
 from sop_portal.lib.api.bodies import JSONParser
+from sop_portal.lib.api.fields import NUMBER
 from sop_portal.lib.api.problems import Fault, Invalid, pointer_of
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.shapes import Shape
 from sop_portal.lib.api.views import ApiView
 from sop_portal.lib.tables import MARK
 from sop_portal.lib.workbook.copytext import BLANK, escaped, normal, text_fields
@@ -46,7 +48,7 @@ _TAKES: Mapping[str, tuple[Collection[type], str]] = {
     "period": ((str,), "a month such as \"2027-01\""),
     "date": ((str,), "a day such as \"2027-01-31\""),
     "yes_no": ((bool,), "true or false"),
-    "choice": ((int, str), "one of the numbers offered"),
+    "choice": ((int,), "one of the numbers offered"),
 }  # fmt: skip
 
 
@@ -98,7 +100,9 @@ def body_of(kind: Kind) -> Any:
     name = f"{kind.title.title().replace(' ', '')}Bulk"
     fields = {column.name: _described(column) for column in kind.columns}
     said: dict[str, Any] = {
-        "items": inline_serializer(f"{name}Item", fields, many=True, min_length=1, max_length=MOST),
+        "items": serializers.ListSerializer(
+            child=_shape(f"{name}Item", "One of them.", fields)(), min_length=1, max_length=MOST
+        ),
         "clear_blanks": serializers.BooleanField(
             default=False,
             help_text='Whether null and "" empty what is stored; else they leave it. All items name the same fields then.',
@@ -112,7 +116,11 @@ def body_of(kind: Kind) -> Any:
         said["valid_from"] = serializers.DateField(
             required=False, help_text="From when prices hold whose item does not say; this month if missing."
         )
-    return inline_serializer(name, said)
+    return _shape(name, f"Many {kind.row_words} at once.", said)
+
+
+def _shape(name: str, words: str, fields: Mapping[str, serializers.Field]) -> type[Shape]:
+    return type(name, (Shape,), {"__doc__": words, **fields})
 
 
 def described(kind: Kind, tag: str, name: str, more: str, *examples: Mapping[str, Any]) -> Any:
@@ -129,7 +137,22 @@ def described(kind: Kind, tag: str, name: str, more: str, *examples: Mapping[str
 
 def _described(column: Column) -> serializers.Field:
     """A column as one field of an item: what need not be filled may be missing, null or empty."""
-    return field_of(column, None, required=column.must_be_filled, allow_null=not column.must_be_filled)
+    said: dict[str, Any] = {
+        "required": column.must_be_filled, "allow_null": not column.must_be_filled, "help_text": column.help
+    }  # fmt: skip
+    if column.type in NUMBERS:
+        return _BulkNumber(**said)
+    return field_of(column, None, **said) if column.type in _TAKES else _BulkText(**said)
+
+
+@extend_schema_field({"type": ["string", "number"], "pattern": f"^$|{NUMBER}", "examples": ["1250.5"]})
+class _BulkNumber(serializers.Field):
+    """A number, which may be empty."""
+
+
+@extend_schema_field({"type": ["string", "integer"]})
+class _BulkText(serializers.Field):
+    """A text, which may be empty, or a code that is written as a number."""
 
 
 def _taken(body: Any, kind: Kind) -> tuple[list[Mapping[str, Any]], dict[str, Any]]:
@@ -251,7 +274,7 @@ def _number(value: Any) -> str | None:
         text = _digits(value)
     except ValueError:
         return None
-    if isinstance(value, bytes) and "e" in text.lower():
+    if "e" in text.lower() and re.fullmatch(NUMBER, text):
         text = _without_exponent(text)
     return text if re.fullmatch(_NUMBER, text) else None
 
@@ -263,7 +286,7 @@ def _without_exponent(text: str) -> str:
 
 
 def _date(value: str) -> str | None:
-    return BLANK if value == "" else value if re.fullmatch(_DAY, value) else None
+    return value if re.fullmatch(_DAY, value) else None
 
 
 def _flag(value: bool) -> str:

@@ -1,5 +1,6 @@
 """Fields of bodies and rows, made of the columns that files have too (`masterdata.imports.kinds`): one name, one meaning."""
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -8,7 +9,8 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from rest_framework import serializers
 
 from masterdata.imports.kinds import Column, Kind
-from sop_portal.lib.api.fields import PeriodField
+from sop_portal.lib.api.bodies import Written
+from sop_portal.lib.api.fields import NUMBER, PeriodField
 
 
 class Number(serializers.DecimalField):
@@ -17,12 +19,21 @@ class Number(serializers.DecimalField):
     def __init__(self, **more: Any) -> None:
         super().__init__(max_digits=None, decimal_places=None, **more)
 
+    def to_internal_value(self, data: Any) -> Any:
+        """The number. The framework would take " 1_000 " and true as well."""
+        is_text = isinstance(data, str) and not isinstance(data, Written)
+        if isinstance(data, bool) or (is_text and not re.fullmatch(NUMBER, data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
 
 class _NumberSchema(OpenApiSerializerFieldExtension):
     target_class = Number
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        return {"type": ["string", "number"] if direction == "request" else "string", "format": "decimal"}
+        if direction == "response":
+            return {"type": "string", "format": "decimal"}
+        return {"type": ["string", "number"], "pattern": NUMBER, "examples": ["1250.5"]}
 
 
 def field_of(column: Column, model: type[models.Model] | None, **more: Any) -> serializers.Field:

@@ -1,24 +1,31 @@
 """What the description of the API is tried against: a small company, tokens of its people, and values that exist in it."""
 
+import datetime as dt
+import math
 import random
 import re
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from audit.context import acting
+from forecasts.models import Line
 from masterdata.models import Budget
 from sop_portal.accounts import bearer
+from sop_portal.accounts.models import User
 from sop_portal.api_urls import operations
 from sop_portal.conf.registry import REGISTRY
 from sop_portal.conf.services import set_value
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.jobs import SCHEDULES
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_cycle, open_cycle
 from tests.imports import ACTUALS, csv_bytes, upload
-from tests.world import SOLD, decided, make_world, submitted
+from tests.world import SOLD, close, decided, make_world, submitted
 
 BASE = "/api/v1/"
+# In seconds; they last a quarter of an hour.
+TOKENS_RENEWED_AFTER = 300
 _VERBS = ("get", "post", "put", "patch", "delete")
 
 
@@ -41,19 +48,40 @@ def _named(route: str) -> str:
 
 @dataclass(frozen=True)
 class Company:
-    """people: who asks -> their token. places: address and parameter -> values that exist there.
+    """people: who asks -> a user, or the token of a program. places: address and parameter -> values that exist there.
 
-    words: name of a field or parameter -> values that make sense.
+    words: name of a field or parameter -> values that make sense. revisions: line -> its revision.
     """
 
-    people: Mapping[str, str]
+    people: Mapping[str, User | str]
     places: Mapping[tuple[str, str], Sequence[Any]]
     words: Mapping[str, Sequence[Any]]
+    revisions: Mapping[int, int]
+    _tokens: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+    def token(self, who: str) -> str:
+        """What `who` shows; a token of a sign-in does not last as long as thousands of requests."""
+        person = self.people[who]
+        if isinstance(person, str):
+            return person
+        since, token = self._tokens.get(who, (-math.inf, ""))
+        if time.monotonic() - since > TOKENS_RENEWED_AFTER:
+            token = bearer.issue(person).access
+            self._tokens[who] = time.monotonic(), token
+        return token
 
 
 def make_company() -> Company:
     """An open cycle with lines in every status, and at least one row of everything that has an address."""
-    world = make_world(lines=4)
+    world = make_world(lines=4, first_period=dt.date(2026, 12, 1))
+    close(world)
+    world.closed, world.closed_lines = world.cycle, world.lines
+    world.cycle = open_cycle(by=world.admin)
+    world.lines, world.other_lines = (
+        list(world.cycle.lines.filter(customer=customer).order_by("product__item_code"))
+        for customer in (world.customer, world.other_customer)
+    )
+    make_cycle(by=world.admin, first_period=dt.date(2027, 2, 1))
     submitted(world.lines[1:])
     decided("approve", world.lines[2:3], world.manager)
     decided("reject", world.lines[3:], world.manager)
@@ -68,8 +96,9 @@ def make_company() -> Company:
         bearer.create_token(world.rep, name="Nightly load", scopes=["read", "write"], days=90)
     with acting(world.admin, source="web"):
         _, reading = bearer.create_token(world.admin, name="A reader", scopes=["read"], days=90)
-    people = {role: bearer.issue(getattr(world, role)).access for role in ("admin", "manager", "rep")}
-    return Company({**people, "reader": reading}, _places(), _words(world, file))
+    people = {role: getattr(world, role) for role in ("admin", "manager", "rep")}
+    revisions = dict(Line.objects.values_list("pk", "revision"))
+    return Company({**people, "reader": reading}, _places(), _words(world, file), revisions)
 
 
 def _places() -> dict[tuple[str, str], list[Any]]:
@@ -84,7 +113,7 @@ def _places() -> dict[tuple[str, str], list[Any]]:
                 found[address, name] = sorted(SCHEDULES)
             elif above is not None and issubclass(above, ListView):
                 rows = above.model._base_manager.order_by("pk")
-                found[address, name] = list(rows.values_list("pk" if name == "id" else name, flat=True)[:8])
+                found[address, name] = list(rows.values_list("pk" if name == "id" else name, flat=True)[:20])
     return found
 
 
@@ -96,7 +125,8 @@ def _words(world: Any, file: bytes) -> dict[str, list[Any]]:
         "customer_id": [each.customer_id for each in customers], "customer": [each.customer_id for each in customers],
         "item_code": ["P0", "P1", "P2", "P3"], "product": ["P0"],
         "group_code": [line.product.group.code for line in world.lines],
-        "cycle_id": [cycle.pk], "id": [line.pk for line in (*world.lines, *world.other_lines)],
+        "cycle_id": [cycle.pk, world.closed.pk],
+        "id": [line.pk for line in (*world.lines, *world.other_lines, *world.closed_lines)],
         "revision": [1, 2, 3, 4], "period": [*months, SOLD.isoformat()], "valid_from": [SOLD.isoformat()],
         "quantity": ["12.5", 7, "0"], "unit_price": ["3.1415", 10, None], "amount": ["90"], "cost": [40],
         "sales_rep": [each.email for each in people], "rep": [str(world.rep.pk), world.rep.email],
@@ -123,18 +153,25 @@ def made_real(case: Any, company: Company, seed: int) -> None:
             name: pick.choice(known[name]) if known[name] and pick.random() < 0.9 else value
             for name, value in case.path_parameters.items()
         }
+    seen = company.revisions.get(case.path_parameters.get("id")) if "/forecasts/" in case.path else None
     if "query" not in wrong and case.query:
-        case.query = _mixed(case.query, company.words, pick)
+        case.query = _mixed(case.query, company, pick)
     if "body" not in wrong and isinstance(case.body, dict | list):
-        case.body = _mixed(case.body, company.words, pick)
+        case.body = _mixed(case.body, company, pick)
+        if seen is not None and isinstance(case.body, dict) and pick.random() < 0.8:
+            case.body = {**case.body, "revision": seen}
 
 
-def _mixed(value: Any, words: Mapping[str, Sequence[Any]], pick: random.Random) -> Any:
+def _mixed(value: Any, company: Company, pick: random.Random) -> Any:
     if isinstance(value, list):
-        return [_mixed(part, words, pick) for part in value]
-    if isinstance(value, Mapping):
-        return {
-            name: pick.choice(words[name]) if name in words and pick.random() < 0.8 else _mixed(part, words, pick)
-            for name, part in value.items()
-        }
-    return value
+        return [_mixed(part, company, pick) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    words = company.words
+    mixed = {
+        name: pick.choice(words[name]) if name in words and pick.random() < 0.8 else _mixed(part, company, pick)
+        for name, part in value.items()
+    }
+    if "revision" in mixed and mixed.get("id") in company.revisions:
+        mixed["revision"] = company.revisions[mixed["id"]]
+    return mixed

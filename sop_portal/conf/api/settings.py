@@ -25,7 +25,7 @@ from sop_portal.lib.errors import NotAllowed, Refused
 TAG = "Settings"
 
 
-@extend_schema_field(OpenApiTypes.ANY)
+@extend_schema_field({"type": ["string", "number", "boolean", "array", "object"]})
 class AnyValue(serializers.JSONField):
     """A value of the kind that the setting declares."""
 

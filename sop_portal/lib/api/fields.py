@@ -52,6 +52,10 @@ class PeriodField(serializers.Field):
         return value.isoformat()
 
 
+# An exact number as a text.
+NUMBER = r"^-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?$"
+
+
 class KeyField(serializers.IntegerField):
     """The number of a row, from 1 to what the database counts to."""
 
