@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from rest_framework.request import Request
@@ -17,12 +18,15 @@ from forecasts.reasons import Reason
 from forecasts.services import LineEdit
 from sop_portal.lib import periods
 from sop_portal.lib.api.fields import NUMBER
-from sop_portal.lib.api.problems import Fault, Invalid, RevisionMissing
+from sop_portal.lib.api.problems import Fault, Invalid, RevisionMissing, escaped
+from sop_portal.lib.api.shapes import MOST_NAMED
 from sop_portal.lib.text import NOTE_LIMIT
 
 LARGEST_ID = 2**63 - 1
 LARGEST_REVISION = 2**31 - 1
 MOST_ITEMS = 10_000
+# Faults that an answer names: one for each item, however many each has.
+MOST_FAULTS = MOST_ITEMS
 LARGEST_BODY = 25 * 1024 * 1024
 _NUMBER = re.compile(NUMBER)
 # `"7"` or the ETag of a line, whose digits before the point are the revision.
@@ -64,19 +68,19 @@ class Reader:
             self.wrong("", "invalid", "This is no object.")
 
     def wrong(self, name: str, code: str, detail: str) -> None:
-        """Note what is wrong with one field, or with the whole object."""
-        self.faults.append(Fault(f"{self.pointer}/{name}" if name else self.pointer, code, detail))
+        """Note what is wrong with one field, or with the whole object; beyond MOST_FAULTS nothing is noted any more."""
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append(Fault(f"{self.pointer}/{escaped(name)}" if name else self.pointer, code, detail))
 
     def only(self, known: Iterable[str], read_only: Iterable[str] = ()) -> None:
         """Names beside `known` have no business here."""
-        for name in self.data:
-            if name not in known:
-                shown, kept = str(name)[:100], name in read_only
-                self.wrong(
-                    shown,
-                    "read_only" if kept else "unknown",
-                    f"'{shown}' cannot be written." if kept else f"There is no field '{shown}'.",
-                )
+        for name in islice((name for name in self.data if name not in known), MOST_NAMED):
+            shown, kept = str(name)[:100], name in read_only
+            self.wrong(
+                shown,
+                "read_only" if kept else "unknown",
+                f"'{shown}' cannot be written." if kept else f"There is no field '{shown}'.",
+            )
 
     def whole(self, name: str, most: int, *, least: int = 1) -> int | None:
         """A whole number, None when it is missing."""

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from itertools import islice
 from operator import itemgetter
 from typing import Any, ClassVar
 
@@ -189,12 +190,13 @@ def _fields(items: Sequence[Mapping[str, Any]], kind: Kind, is_uniform: bool) ->
     forms = set(map(tuple, items))
     names = {name for form in forms for name in form}
     if unknown := names - kind.by_name.keys():
-        faults += [
+        foreign = (
             Fault(pointer_of(("items", at, name[:100])), "unknown", f"There is no field '{name[:100]}'.")
             for at, item in enumerate(items)
             for name in item
             if name in unknown
-        ]
+        )
+        faults += islice(foreign, MOST)
     if is_uniform and len({frozenset(form) for form in forms}) > 1:
         faults += [
             Fault(f"/items/{at}", "invalid", "With clear_blanks every item names the same fields as the first one.")
@@ -281,7 +283,11 @@ def _number(value: Any) -> str | None:
 
 def _without_exponent(text: str) -> str:
     """1.5e3 as 1500; what has an exponent that no quantity has stays as it is, and is refused."""
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        # An exponent beyond every number.
+        return text
     return f"{number:f}" if abs(number.adjusted()) < 30 else text
 
 

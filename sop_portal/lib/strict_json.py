@@ -42,8 +42,9 @@ def loads(body: bytes, parse_float: Callable[[str], Any]) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        # Looked up, not counted: a body may hold very many names.
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         shown = twice[:60].encode("utf-8", "replace").decode()
         raise NotJson(f"The name '{shown}' occurs twice in one object.")
     return found

@@ -144,6 +144,21 @@ def test_a_value_of_another_form_among_good_ones_is_named(admin: Program, name: 
     assert not Actual.objects.exists()
 
 
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-1e-99999999999999999999"])
+def test_an_exponent_beyond_every_number_is_named(admin: Program, number: str) -> None:
+    body = f'{{"items": [{{"customer_id": "A", "name": "A", "credit_limit": {number}}}]}}'
+    answer = admin("POST", "/customers/bulk", body)
+    assert (answer.status_code, list(faults(answer))) == (400, ["/items/0/credit_limit"])
+
+
+def test_of_very_many_unknown_fields_as_many_are_named_as_there_may_be_items(admin: Program) -> None:
+    item = {f"field{number}": 0 for number in range(12_000)}
+    for address, named in (("/customers/bulk", 10_000), ("/forecasts/bulk", 101)):
+        assert len(admin("POST", address, {"items": [item]}).json()["errors"]) == named
+    items = [{f"field{number}": 0 for number in range(10)}] * 2_000
+    assert len(admin("POST", "/forecasts/bulk", {"items": items}).json()["errors"]) == 10_000
+
+
 def test_texts_that_copy_would_read_otherwise_are_kept(admin: Program) -> None:
     names = ["\\N", "a\\tb", "tab\there".replace("\t", " "), "'=1+1", "100 %", "'; DROP TABLE", "{{7*7}}", "日本"]
     items = [{"customer_id": f"\\N{n}", "name": name, "notes": "one\ntwo\\n"} for n, name in enumerate(names)]

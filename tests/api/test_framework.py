@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,6 +57,22 @@ def test_what_is_not_strictly_json_is_refused(program: Program, body: Any, words
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
     assert words in answer.json()["detail"]
+
+
+def test_a_name_that_occurs_twice_among_very_many_is_found_at_once() -> None:
+    """Counting each of them took half a minute for twenty thousand, and anybody may send them."""
+    names = [str(number) for number in range(100_000)]
+    body = "{" + ",".join(f'"{name}":0' for name in [*names, names[-1]]) + "}"
+    started = time.process_time()
+    answer = Program()("POST", "/auth/login", body)
+    assert answer.json()["detail"] == "The name '99999' occurs twice in one object."
+    assert time.process_time() - started < 5
+
+
+def test_of_very_many_unknown_fields_the_first_are_named() -> None:
+    answer = Program()("POST", "/auth/login", {f"field{number}": 0 for number in range(5_000)})
+    assert (answer.status_code, len(answer.json()["errors"])) == (400, 100)
+    assert len(answer.content) < 20_000
 
 
 def test_twenty_levels_are_read_and_decimals_stay_as_they_are_written() -> None:
