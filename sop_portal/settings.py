@@ -305,6 +305,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "sop_portal.lib.api.schema.with_shared",
+        "sop_portal.api_examples.with_examples",
     ],
     "ENUM_NAME_OVERRIDES": {
         "RiskClass": "sop_portal.lib.risk.RISK_CLASSES",

@@ -3,7 +3,9 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 from django.core.management import call_command
 from django.test import Client
@@ -43,6 +45,35 @@ def test_every_operation_is_described_with_its_answers(client: Client) -> None:
     views = {pattern.callback.cls for pattern in operations}
     expected = sum(1 for view in views for verb in ("get", "post", "put", "patch", "delete") if hasattr(view, verb))
     assert len(names) == expected
+
+
+def test_every_body_answer_and_address_is_explained_by_an_example(client: Client) -> None:
+    """What is shown is what the description allows, so it can be sent as it stands."""
+    described = json.loads(client.get("/api/openapi.json").content)
+    shown = 0
+    for path, verbs in described["paths"].items():
+        for verb, operation in verbs.items():
+            assert 5 < len(operation["summary"]) <= 120 and not operation["summary"].endswith("."), (path, verb)
+            for parameter in operation.get("parameters", ()):
+                assert parameter["description"], (path, verb, parameter["name"])
+            for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+                content = part.get("content", {}).get("application/json")
+                if content is not None:
+                    found = [one["value"] for one in content.get("examples", {}).values()] or [content["example"]]
+                    for value in found:
+                        check(value, content["schema"], described, (path, verb))
+                        shown += 1
+    for status, answer in described["components"]["responses"].items():
+        for content in answer.get("content", {}).values():
+            check(content["example"], content["schema"], described, status)
+            assert content["example"]["detail"].endswith("."), status
+    assert shown > 150
+
+
+def check(value: Any, schema: dict[str, Any], described: dict[str, Any], where: Any) -> None:
+    whole = {**schema, "components": described["components"]}
+    problems = list(jsonschema.Draft202012Validator(whole).iter_errors(value))
+    assert not problems, (where, [(list(problem.absolute_path), problem.message[:200]) for problem in problems])
 
 
 def test_the_description_beside_the_code_is_that_of_the_code() -> None:

@@ -106,7 +106,7 @@ class UserList(ListView):
 
     @extend_schema(operation_id="users_list", tags=[TAG], responses={200: UserRow(many=True)})
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Users: oneself, one's team, or all of them for administrators."""
+        """The users one may see: oneself, one's team, or all of them for administrators."""
         return super().get(request, *args, **kwargs)
 
     @extend_schema(
