@@ -11,7 +11,7 @@ from typing import Any
 
 from audit.context import acting
 from forecasts.models import Line
-from masterdata.models import Budget
+from masterdata.models import Budget, Customer
 from sop_portal.accounts import bearer
 from sop_portal.accounts.models import User
 from sop_portal.api_urls import operations
@@ -111,6 +111,10 @@ def _places() -> dict[tuple[str, str], list[Any]]:
                 found[address, name] = ["rate_limit_requests_per_minute", *list(REGISTRY)[:20]]
             elif name == "name":
                 found[address, name] = sorted(SCHEDULES)
+            elif name == "entity_type":
+                found[address, name] = ["customer", "product"]
+            elif name == "entity_id":
+                found[address, name] = [*Customer.objects.values_list("customer_id", flat=True), "P0"]
             elif above is not None and issubclass(above, ListView):
                 rows = above.model._base_manager.order_by("pk")
                 found[address, name] = list(rows.values_list("pk" if name == "id" else name, flat=True)[:20])

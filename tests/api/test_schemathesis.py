@@ -117,6 +117,18 @@ def test_answers_are_as_described(label: str, description: Any, company: Company
     every_answer_is_described()
 
 
+def test_every_part_of_an_address_has_values_that_exist(description: Any, company: Company) -> None:
+    """Else an operation would answer 404 to all that is tried; values of few kinds are named by the description."""
+    parts = {
+        (address, parameter["name"])
+        for address, verbs in description.raw_schema["paths"].items()
+        for operation in verbs.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path" and "enum" not in parameter["schema"]
+    }
+    assert parts == {place for place, values in company.places.items() if values and place in parts}
+
+
 @pytest.fixture
 def settings_of_portal(settings: Any) -> Any:
     """The settings of Django, beside those of Hypothesis."""
