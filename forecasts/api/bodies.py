@@ -195,16 +195,23 @@ def closed(reader: Reader) -> None:
 
 def revision_of(request: Request, reader: Reader) -> int:
     """The revision that the author of a write saw, by the header or the field. Raises RevisionMissing."""
-    given = reader.data.get("revision")
-    header = request.headers.get("If-Match")
-    if header is not None and given is None:
-        match = _MATCH.fullmatch(header.strip())
-        if match is None or int(match[1]) > LARGEST_REVISION:
-            raise Invalid([Fault("?If-Match", "invalid", 'If-Match is the ETag of the line, or its revision: "7".')])
-        return int(match[1])
-    if given is None:
+    given, matched = reader.data.get("revision"), revision_matched(request)
+    if given is None and matched is None:
         raise RevisionMissing("Say which revision you saw: If-Match with the ETag of the line, or the field revision.")
-    return reader.whole("revision", LARGEST_REVISION) or 0
+    if given is not None and matched not in (None, given):
+        raise Invalid([Fault("?If-Match", "invalid", "If-Match and revision name different states; send one of them.")])
+    return matched or reader.whole("revision", LARGEST_REVISION) or 0
+
+
+def revision_matched(request: Request) -> int | None:
+    """The revision that If-Match names, None without the header. Raises Invalid for what names none."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        return None
+    match = _MATCH.fullmatch(header.strip())
+    if match is None or int(match[1]) > LARGEST_REVISION:
+        raise Invalid([Fault("?If-Match", "invalid", 'If-Match is the ETag of the line, or its revision: "7".')])
+    return int(match[1])
 
 
 # What a line has beside the fields of an edit; written by operations of their own, or not at all.

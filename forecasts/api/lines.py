@@ -139,11 +139,13 @@ class LineDetail(ApiView):
         """Change the cells that are named, the risk class or the notes. A line edited so is live from then on."""
         return self._write(request, pk, whole=False)
 
-    @extend_schema(operation_id="forecasts_delete", tags=[TAG], responses={204: None})
+    @also_answers(412)
+    @extend_schema(operation_id="forecasts_delete", tags=[TAG], parameters=[IF_MATCH], responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Delete a line that was added after the opening and never handed in; for S&OP admins."""
         visible(request, pk)
-        delete_line(pk, by=request.user)
+        with placed([pk]):
+            delete_line(pk, by=request.user, revision=bodies.revision_matched(request))
         return Response(status=204)
 
     @staticmethod

@@ -8,6 +8,7 @@ from audit.services import Event, record
 from cycles.models import Cycle, Participant
 from forecasts.models import Line
 from forecasts.services.shares import expect
+from forecasts.services.values import stale_lines
 from forecasts.services.writing import closed_sentence, guard_speaks, line_label, require_input
 from masterdata.models import Customer, Product
 from masterdata.models.customers import SqlNow
@@ -93,10 +94,11 @@ def _prices(cycle: Cycle, entry_id: int, product: Product) -> tuple[list[Any], s
 
 
 @transaction.atomic
-def delete_line(line_id: int, *, by: Any) -> None:
+def delete_line(line_id: int, *, by: Any, revision: int | None = None) -> None:
     """Delete a line that was added after the opening and never handed in.
 
-    Raises NotAllowed without the right to edit every line, Conflict for any other line: it is part of the plan.
+    revision: what its reader saw, None when they do not say. Raises NotAllowed without the right to edit every line,
+    StaleRevision when somebody saved in between, Conflict for any other line: it is part of the plan.
     """
     if not by.has_perm("forecasts.edit_any_line"):
         raise NotAllowed("Only an S&OP admin deletes lines; a rep answers 0.")
@@ -105,6 +107,8 @@ def delete_line(line_id: int, *, by: Any) -> None:
     line = Line.objects.select_related("cycle", "customer", "product").select_for_update(of=("self",)).get(pk=line_id)
     if not line.cycle.is_open:
         raise Conflict(closed_sentence(line.cycle), cycle=cycle_id)
+    if revision not in (None, line.revision):
+        raise stale_lines([line])
     if line.status != Line.Status.DRAFT or line.snapshots.exists():
         raise Conflict(f"{line_label(line)} was part of the cycle from its opening, or handed in, so it is kept.")
     label, live, owner = line_label(line), line.live, line.owner_id

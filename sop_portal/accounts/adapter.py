@@ -6,10 +6,13 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import check_password
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
-from audit.context import acting
+from audit.context import acting, current
+from sop_portal.accounts.models import User
+from sop_portal.lib.errors import Conflict
 from sop_portal.lib.net import client_ip
 
 
@@ -30,11 +33,18 @@ class AccountAdapter(DefaultAccountAdapter):
         return cleaned
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
-        """Set the password that a person chose; the model ends the sessions of the old one."""
-        user.set_password(password)
-        user.must_change_password = False  # type: ignore[attr-defined]
+        """Set the password that a person chose; the model ends the sessions of the old one.
+
+        Raises Conflict when their access changed since `user` was read: the old password or the link by which they chose
+        it is not theirs any more.
+        """
         # By a link nobody is signed in, but whoever holds it acts as its owner.
-        with acting(user, source="web"):
+        with transaction.atomic(), acting(user, source=current().source):
+            if User.objects.hold_access(user.pk) != user.access_version:  # type: ignore[attr-defined]
+                raise Conflict("Your access was changed at this moment. Sign in with the new password, or have another "
+                               "link mailed.")  # fmt: skip
+            user.set_password(password)
+            user.must_change_password = False  # type: ignore[attr-defined]
             user.save(update_fields=["password", "must_change_password"])  # type: ignore[misc]
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:

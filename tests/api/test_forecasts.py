@@ -113,6 +113,8 @@ def test_a_write_names_the_revision_it_saw(company: Company, rep: Program) -> No
     assert stale.status_code == 412
     assert stale.json()["stale"][0]["quantity"][0] == "7"
     assert rep("PATCH", company.address, body, If_Match='"x"').status_code == 400
+    both = rep("PATCH", company.address, {**body, "revision": saved.json()["revision"]}, If_Match=seen["ETag"])
+    assert (both.status_code, both.json()["errors"][0]["pointer"]) == (400, "?If-Match")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,9 @@ def test_a_line_is_added_for_an_own_customer(company: Company, rep: Program) -> 
     assert rep("DELETE", f"/forecasts/{row['id']}").status_code == 403
     admin = program_of(company.admin)
     assert admin("DELETE", company.address).status_code == 409
-    assert admin("DELETE", f"/forecasts/{row['id']}").status_code == 204
+    stale = admin("DELETE", f"/forecasts/{row['id']}", If_Match=f'"{row["revision"] + 1}"')
+    assert (stale.status_code, stale.json()["stale"][0]["line"]) == (412, row["id"])
+    assert admin("DELETE", f"/forecasts/{row['id']}", If_Match=f'"{row["revision"]}"').status_code == 204
     assert Participant.objects.get(cycle=company.cycle, rep=company.rep).lines_expected == expected
     assert not Line.objects.filter(pk=row["id"]).exists()
 

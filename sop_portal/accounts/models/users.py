@@ -62,6 +62,15 @@ class UserQuerySet(TrackedQuerySet):
         if admins == [user.pk]:
             raise Conflict(f"{user} is the last active administrator. Give another active user the role admin first.")
 
+    def hold_access(self, pk: int) -> int | None:
+        """The version of a person's access, kept from others until the transaction ends; None when there is no such person.
+
+        Whoever may take an administrator away asks `lock_admins` first, so that nobody waits in a circle.
+        """
+        held = self.select_for_update(no_key=True, of=("self",)).filter(pk=pk)
+        version: int | None = held.values_list("access_version", flat=True).first()
+        return version
+
     def refuse_without_admin(self, had_admin: bool) -> None:
         """Raise Conflict when what was written took the last active administrator; `had_admin`: there was one before."""
         if had_admin and not self.lock_admins().exists():
@@ -216,7 +225,12 @@ class User(AbstractBaseUser, PermissionsMixin):
             super().save(*args, **kwargs)
             return
         with transaction.atomic():
-            before = self.__class__.objects.filter(pk=self.pk).values("password", "is_active", "access_version").first()
+            users = self.__class__.objects
+            if not self.is_active and (fields is None or "is_active" in fields):
+                users.lock_admins()
+            # Of two who end the access of one person at once, both count.
+            held = users.select_for_update(no_key=True, of=("self",)).filter(pk=self.pk)
+            before = held.values("password", "is_active", "access_version").first()
             self.access_changes = [
                 name
                 for name in ("password", "is_active")
