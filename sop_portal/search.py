@@ -66,6 +66,7 @@ PAGES = (
     ("api programs rest json examples", "Integration guide", "api-guide", ""),
     ("operations openapi swagger", "API, every operation", "api-docs", ""),
     ("sign in", "Change password", "account_change_password", ""),
+    ("personal access api scripts revoke", "Tokens of programs", "accounts:tokens", ""),
     ("sessions devices", "Where I am signed in", "usersessions_list", ""),
     ("configuration options", "Settings", "admin:conf_setting_changelist", "conf.change_setting"),
     ("outbox smtp failed test mail", "Mails", "admin:mail_outboxmail_changelist", "mail.view_outboxmail"),

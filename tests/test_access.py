@@ -13,6 +13,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import get_resolver, reverse
 
+from audit.context import acting
+from sop_portal.accounts import bearer
 from tests.factories import answer, make_actual, make_customer, make_entry, make_user, open_cycle, submit
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +49,9 @@ GET: dict[str, tuple[int, ...]] = {
     "account_reset_password_from_key_done": EVERYBODY,
     "usersessions_list": SIGNED_IN,
     "accounts:profile": SIGNED_IN,
+    "accounts:tokens": SIGNED_IN,
+    # Nobody has to do with the token of somebody else, administrators included.
+    "accounts:token_revoke": (SIGN_IN, OK, *(GONE,) * 5),
     "mail:notices": SIGNED_IN,
     "mail:read": (SIGN_IN, *(VERB,) * 6),
     "mail:read_all": (SIGN_IN, *(VERB,) * 6),
@@ -139,11 +144,14 @@ class World:
         make_actual(entry, dt.date(2026, 12, 1))
         self.cycle = open_cycle(by=self.people["admin"])
         self.line = submit(answer(self.cycle.lines.get(), 5))
+        with acting(self.people["rep"], source="web"):
+            self.token, _ = bearer.create_token(self.people["rep"], name="CANARY token", scopes=["read"], days=1)
 
     def url(self, route: str) -> str:
         """The address of `route` for the objects of this world."""
         arguments: dict[str, Any] = {
             "audit:history": {"entity_type": "forecast", "entity_id": self.line.pk},
+            "accounts:token_revoke": {"pk": self.token.pk},
             "account_reset_password_from_key": {"uidb36": "1", "key": "set-password"},
             "forecasts:grid": {"cycle_pk": self.cycle.pk, "customer_pk": self.customer.pk},
             "forecasts:save_form": {"cycle_pk": self.cycle.pk, "customer_pk": self.customer.pk},

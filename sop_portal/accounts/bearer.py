@@ -28,6 +28,8 @@ from sop_portal.lib.errors import Conflict, DomainError, Refused
 
 PREFIX = "sop_"
 LONGEST_DAYS = 366
+# What a token lasts unless its person says otherwise.
+USUAL_DAYS = 90
 # Seconds between two notes of when a token was used last.
 _NOTED_EVERY = dt.timedelta(seconds=60)
 

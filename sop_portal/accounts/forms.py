@@ -1,4 +1,4 @@
-"""Forms of sign-in, reset and profile."""
+"""Forms of sign-in, reset, profile and tokens."""
 
 import zoneinfo
 from typing import Any
@@ -12,8 +12,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 
-from sop_portal.accounts import mail, throttling
-from sop_portal.accounts.models import User
+from sop_portal.accounts import bearer, mail, throttling
+from sop_portal.accounts.models import PersonalToken, User
+from sop_portal.lib.errors import DomainError, Refused
 
 # Wrong name, wrong password, inactive, no password chosen yet: nobody learns which.
 NOT_ACCEPTED = "This name and password do not fit together. Check both, or have a new password mailed to you."
@@ -81,6 +82,35 @@ class ProfileForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].choices = time_zone_choices()  # type: ignore[attr-defined]
+
+
+class TokenForm(forms.Form):
+    """A token for a program. How long it may last says the service."""
+
+    name = forms.CharField(max_length=100, help_text="Which program will show it, such as “Nightly load”.")
+    scopes = forms.MultipleChoiceField(
+        label="For",
+        choices=[(PersonalToken.Scope.READ, "Reading"), (PersonalToken.Scope.WRITE, "Writing")],
+        initial=[PersonalToken.Scope.READ],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Reading is every GET of the API, writing all else. It never may more than you.",
+        error_messages={"required": "Choose reading, writing or both."},
+    )
+    days = forms.IntegerField(
+        label="Days it lasts",
+        initial=bearer.USUAL_DAYS,
+        widget=forms.NumberInput(attrs={"min": 1, "max": bearer.LONGEST_DAYS}),
+        help_text=f"1 to {bearer.LONGEST_DAYS} days. Make another one before it ends.",
+    )
+
+    def clean_name(self) -> Any:
+        return PersonalToken._meta.get_field("name").clean(self.cleaned_data["name"], None)
+
+    def refuse(self, refusal: DomainError) -> None:
+        """Show why the service did not make it: beside each field, or beside the name that is taken."""
+        lines = refusal.lines if isinstance(refusal, Refused) else {"name": refusal.detail}
+        for name, sentence in lines.items():
+            self.add_error(name, sentence)
 
 
 def time_zone_choices() -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ class TokenWanted(Shape):
     name = serializers.CharField(max_length=100, help_text="Which program will show it.")
     scopes = serializers.ListField(child=serializers.ChoiceField(SCOPES), min_length=1, max_length=2)
     days = serializers.IntegerField(
-        min_value=1, max_value=bearer.LONGEST_DAYS, default=90, help_text="How long it lasts."
+        min_value=1, max_value=bearer.LONGEST_DAYS, default=bearer.USUAL_DAYS, help_text="How long it lasts."
     )
 
 

@@ -1,5 +1,6 @@
 """What programs show instead of a session, and the requests they have made."""
 
+import datetime as dt
 import uuid
 from typing import Any, Self
 
@@ -93,6 +94,15 @@ class PersonalToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"
+
+    def state(self, now: dt.datetime) -> str:
+        """ "valid" at `now`, as `valid` has it, or why not: "revoked", "expired", or "ended" with its person's access."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at <= now:
+            return "expired"
+        is_in_force = self.user.is_active and self.access_version == self.user.access_version
+        return "valid" if is_in_force else "ended"
 
 
 class IdempotencyKey(models.Model):

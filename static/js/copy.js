@@ -1,4 +1,5 @@
-/* [data-example]: its button copies the code beside it. Without this the code is selected by hand. */
+/* [data-example]: its button copies the code beside it, and data-sentence of [data-part=copied] is told. Without this
+   the code is selected by hand. */
 const told = document.querySelector("[data-part=copied]");
 
 for (const example of document.querySelectorAll("[data-example]")) {
@@ -7,7 +8,7 @@ for (const example of document.querySelectorAll("[data-example]")) {
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(example.querySelector("code").textContent);
     button.textContent = "Copied";
-    told.textContent = "The example is copied.";
+    told.textContent = told.dataset.sentence;
     setTimeout(() => {
       button.textContent = "Copy";
       told.textContent = "";
