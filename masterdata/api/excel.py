@@ -346,6 +346,7 @@ class Export(ApiView):
 
     renderer_classes = (JSONRenderer, XlsxRenderer, CsvRenderer)
 
+    @also_answers(422)
     @extend_schema(
         operation_id="excel_export", tags=[TAG],
         parameters=[
