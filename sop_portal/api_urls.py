@@ -28,8 +28,16 @@ operations = [
 
 urlpatterns = [
     path("v1/", include((operations, "api"))),
-    path("schema", SpectacularAPIView.as_view(throttle_classes=[]), name="api-schema"),
-    path("openapi.json", SpectacularJSONAPIView.as_view(throttle_classes=[]), name="api-openapi"),
+    path(
+        "schema",
+        SpectacularAPIView.as_view(throttle_classes=[], generator_class=api_docs.Description),
+        name="api-schema",
+    ),
+    path(
+        "openapi.json",
+        SpectacularJSONAPIView.as_view(throttle_classes=[], generator_class=api_docs.Description),
+        name="api-openapi",
+    ),
     path("docs", api_docs.page, name="api-docs"),
     path("guide", guide, name="api-guide"),
     re_path("", NothingHere.as_view(), name="api-nothing"),

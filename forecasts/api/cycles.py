@@ -95,6 +95,7 @@ class CycleProgress(ApiView):
     @extend_schema(operation_id="cycles_progress", tags=[TAG], parameters=[TABS], responses={200: Progress})
     def get(self, request: Request, pk: int) -> Response:
         """The submission board: a row per rep, customer or product, those who never started included."""
+        refuse_unknown(request.query_params, ("by",))
         cycle = opened(request, pk)
         by = request.query_params.get("by", board.REP)
         if by not in board.TABS:

@@ -126,7 +126,9 @@ def test_how_far_a_cycle_is() -> None:
     assert (row["state"], row["counts"]["submitted"], row["plan"]) == ("submitted", 1, "12000.0000")
     own = program_of(rep)("GET", f"{address}/progress?by=customer").json()
     assert [row["code"] for row in own["rows"]] == [line.customer.customer_id]
-    assert admin("GET", f"{address}/progress?by=moon").status_code == 400
+    for query, name in (("by=moon", "?by"), ("rep=1", "?rep")):
+        refused = admin("GET", f"{address}/progress?{query}")
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, name)
     numbers = admin("GET", f"{address}/statistics").json()
     assert (numbers["live"], numbers["by_status"]["submitted"], numbers["reps"]) == (1, 1, 1)
     assert program_of(late)("GET", f"{address}/statistics").json()["live"] == 0

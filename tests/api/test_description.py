@@ -10,7 +10,9 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.urls import get_resolver
+from drf_spectacular.generators import SchemaGenerator
 
+from sop_portal import api_docs
 from sop_portal.api_urls import operations
 from tests.factories import make_user
 
@@ -28,6 +30,22 @@ def client() -> Client:
 def test_only_people_who_are_signed_in_read_it(client: Client, address: str, status: int) -> None:
     assert client.get(address).status_code == 200
     assert Client().get(address).status_code == status
+
+
+def test_the_description_is_made_once_in_a_process(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    api_docs._described.cache_clear()
+    made = []
+    make = SchemaGenerator.get_schema
+
+    def counted(generator: SchemaGenerator, *args: Any, **kwargs: Any) -> Any:
+        made.append(generator)
+        return make(generator, *args, **kwargs)
+
+    monkeypatch.setattr(SchemaGenerator, "get_schema", counted)
+    first = client.get("/api/openapi.json").content
+    assert client.get("/api/openapi.json").content == first
+    assert client.get("/api/schema").status_code == 200
+    assert len(made) == 1
 
 
 def test_every_operation_is_described_with_its_answers(client: Client) -> None:

@@ -6,7 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from sop_portal.accounts import mail
 from sop_portal.accounts.models import User
+from sop_portal.lib.errors import Conflict
 from sop_portal.mail.models import OutboxMail
 from tests.api.helpers import Program, program_of
 from tests.factories import make_user
@@ -53,6 +55,15 @@ def test_a_user_is_made_and_mailed_a_link(admin: Program) -> None:
     again = admin("POST", "/users", BODY, Idempotency_Key="u1")
     assert (again.status_code, again.json()) == (201, row)
     assert OutboxMail.objects.filter(kind="welcome").count() == 1
+
+
+def test_nobody_is_made_whose_link_cannot_be_queued(admin: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise Conflict("No mail is taken.")
+
+    monkeypatch.setattr(mail, "send_password_links", full)
+    assert admin("POST", "/users", BODY).status_code == 409
+    assert not User.objects.filter(email="new.rep@example.com").exists()
 
 
 @pytest.mark.parametrize(

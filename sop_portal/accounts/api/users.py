@@ -119,8 +119,9 @@ class UserList(ListView):
     def post(self, request: Request) -> Response:
         """Create a user. They have no password yet; a link to choose one is mailed to them."""
         services.require_admin(request.user)  # type: ignore[arg-type]
-        user = save(User(), read(UserBody, request.data), by=request.user)
-        mail.send_password_links([user], welcome=True)
+        with transaction.atomic():
+            user = save(User(), read(UserBody, request.data), by=request.user)
+            mail.send_password_links([user], welcome=True)
         row = one(request, user.pk)
         return Response(row, status=201, headers={"Location": request.build_absolute_uri(f"{request.path}/{user.pk}")})
 
