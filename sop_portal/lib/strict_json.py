@@ -5,6 +5,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 DEEPEST = 20
+# Values that a document may hold, roughly: ten thousand lines with all their cells are half as many. Of nothing but empty
+# lists, 25 MB would become half a gigabyte of them.
+MOST_PARTS = 1_500_000
 
 
 class NotJson(ValueError):
@@ -12,11 +15,13 @@ class NotJson(ValueError):
 
 
 def loads(body: bytes, parse_float: Callable[[str], Any]) -> Any:
-    """A JSON document in UTF-8: no NaN, no name twice in one object, not nested deeper than DEEPEST.
+    """A JSON document in UTF-8: no NaN, no name twice in one object, not nested deeper than DEEPEST, of MOST_PARTS at most.
 
     parse_float: what a number with decimals or exponent becomes, so that none is read as the float beside it.
     Raises NotJson with what is wrong and where.
     """
+    if len(body) > MOST_PARTS and sum(map(body.count, (b",", b"[", b"{"))) > MOST_PARTS:
+        raise NotJson(f"The body holds more than {MOST_PARTS:,} values; send it in smaller parts.")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as problem:

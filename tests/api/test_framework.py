@@ -69,6 +69,22 @@ def test_a_name_that_occurs_twice_among_very_many_is_found_at_once() -> None:
     assert time.process_time() - started < 5
 
 
+def test_a_body_of_very_many_values_is_refused_before_it_is_read(program: Program) -> None:
+    answer = program("POST", "/forecasts/bulk", b'{"items":[' + b"[]," * 800_000 + b"0]}")
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "The body holds more than 1,500,000 values; send it in smaller parts."
+    cells = [
+        {
+            "period": f"{2027 + number // 12}-{number % 12 + 1:02d}",
+            "quantity": "1234567.12",
+            "unit_price": "1234567.1234",
+        }
+        for number in range(16)
+    ]
+    fullest = {"items": [{"id": 1, "revision": 1, "risk_class": 3, "notes": "", "cells": cells}] * 10_000}
+    assert program("POST", "/forecasts/bulk", fullest).status_code in (409, 422)
+
+
 def test_of_very_many_unknown_fields_the_first_are_named() -> None:
     answer = Program()("POST", "/auth/login", {f"field{number}": 0 for number in range(5_000)})
     assert (answer.status_code, len(answer.json()["errors"])) == (400, 100)
