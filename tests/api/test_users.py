@@ -108,6 +108,9 @@ def test_change_and_replace(admin: Program) -> None:
     stale = admin("PATCH", address, {"full_name": "Third"}, If_Match=seen["ETag"])
     assert (stale.status_code, stale.json()["current"]["full_name"]) == (412, "Another Name")
     assert admin("DELETE", address, If_Match=seen["ETag"]).status_code == 412
+    for unquoted in (seen["ETag"].strip('"'), ""):
+        unread = admin("PATCH", address, {"full_name": "Third"}, If_Match=unquoted)
+        assert (unread.status_code, unread.json()["errors"][0]["pointer"]) == (400, "?If-Match")
     assert admin("PATCH", address, {"full_name": "Third"}, If_Match="*").status_code == 200
     replaced = admin("PUT", address, {"email": rep.email, "full_name": "Whole"})
     row = replaced.json()

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sop_portal.lib.api.bodies import JSONRenderer
-from sop_portal.lib.api.problems import RevisionStale
+from sop_portal.lib.api.problems import Fault, Invalid, RevisionStale
 
 
 def etag_of(content: bytes) -> str:
@@ -19,11 +19,17 @@ def etag_of(content: bytes) -> str:
 def require_match(request: Request, now: Any) -> None:
     """Refuse when the caller names the state they saw and `now`, as it would be sent, is another one.
 
-    Raises RevisionStale with the present state.
+    Raises RevisionStale with the present state, and Invalid for a header that names none: passed over, it would let
+    somebody overwrite what they meant to keep.
     """
+    header = request.headers.get("If-Match")
+    if header is None:
+        return
     # What compresses answers on the way marks their names as weak.
-    seen = [name.removeprefix("W/") for name in parse_etags(request.headers.get("If-Match", ""))]
-    if seen and "*" not in seen and etag_of(JSONRenderer().render(now)) not in seen:
+    seen = [name.removeprefix("W/") for name in parse_etags(header)]
+    if not seen:
+        raise Invalid([Fault("?If-Match", "invalid", "If-Match is the ETag of the answer you read, in its quotes.")])
+    if "*" not in seen and etag_of(JSONRenderer().render(now)) not in seen:
         raise RevisionStale("Somebody changed this after you read it; read it again.", current=now)
 
 
