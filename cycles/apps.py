@@ -7,9 +7,9 @@ class CyclesConfig(AppConfig):
     name = "cycles"
 
     def ready(self) -> None:
-        from audit.history import open_to_readers
+        from audit.history import history_scope
         from audit.tracking import track
-        from cycles import receivers  # noqa: F401  connects itself
+        from cycles import receivers, scope  # noqa: F401  receivers connect themselves
         from cycles.models import Cycle, ExtensionRequest, Participant
 
         track(
@@ -47,4 +47,4 @@ class CyclesConfig(AppConfig):
             entity="extension_request",
             related=["cycle", "rep"],
         )
-        open_to_readers("cycle", Cycle)
+        history_scope["cycle"] = scope.cycle_history

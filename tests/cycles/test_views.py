@@ -4,9 +4,12 @@ import datetime as dt
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from audit.context import acting
+from cycles import services
 from cycles.models import Cycle
+from forecasts.services.reminding import remind
 from masterdata.models import Customer
 from sop_portal.conf import services as settings
 from tests.factories import make_customer, make_cycle, make_entry, make_user, open_cycle
@@ -358,3 +361,18 @@ def test_the_history_of_a_cycle_is_read_by_those_who_may_see_it(client):
     ):  # fmt: skip
         client.force_login(getattr(world, who))
         assert client.get(reverse("audit:history", args=["cycle", cycle.pk])).status_code == status
+
+
+@pytest.mark.usefixtures("committed")
+def test_the_history_of_a_cycle_tells_nothing_of_the_shares_of_others(client):
+    world = make_world(lines=1)
+    reason = "Oskar is in hospital."
+    with acting(world.admin, source="web"):
+        until = timezone.now() + dt.timedelta(days=4000)
+        services.extend_cycle(world.cycle.pk, until=until, reason=reason, rep_ids=[world.other_rep.pk], by=world.admin)
+        remind(world.cycle.pk, [world.other_rep.pk], press="1", by=world.admin)
+    address = reverse("audit:history", args=["cycle", world.cycle.pk])
+    for who, told in (("admin", True), ("viewer", True), ("rep", False), ("manager", False)):
+        client.force_login(getattr(world, who))
+        page = client.get(address).content.decode()
+        assert (reason in page, "Oskar Rep" in page) == (told, told), who
