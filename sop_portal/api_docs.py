@@ -4,6 +4,9 @@ import functools
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularSwaggerSplitView
@@ -40,5 +43,12 @@ class Documentation(SpectacularSwaggerSplitView):
         return response
 
 
-# Read in a browser, which is led to the sign-in page.
-page = login_required(Documentation.as_view())
+_shown = Documentation.as_view()
+
+
+@login_required
+@require_safe
+def page(request: HttpRequest) -> HttpResponseBase:
+    """The page as browsers read it: who is not signed in is led to the sign-in page, and a write is refused as by all
+    pages, which the view of an API would do in words for programs."""
+    return _shown(request)

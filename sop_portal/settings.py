@@ -297,8 +297,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     # Links to operations would lie within the buttons that open them, two stops of the keyboard for each; and no
-    # description is sent to a validator elsewhere.
-    "SWAGGER_UI_SETTINGS": {"deepLinking": False, "validatorUrl": None},
+    # description is sent to a validator elsewhere. The colours of examples stand out too little from what is behind them.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": False, "validatorUrl": None, "syntaxHighlight": False},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "PATH_CONVERTER_OVERRIDES": {"code": {"type": "string", "minLength": 1}},
     "PREPROCESSING_HOOKS": ["sop_portal.lib.api.routes.without_doubles"],

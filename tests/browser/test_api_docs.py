@@ -39,7 +39,7 @@ def executed(page: Any, block: Any) -> Any:
     """The body of the answer."""
     block.get_by_role("button", name="Execute").focus()
     page.keyboard.press("Enter")
-    answer = block.locator(".live-responses-table .response-col_description .highlight-code code").first
+    answer = block.locator(".live-responses-table .response-col_description .highlight-code pre").first
     answer.wait_for()
     return json.loads(answer.text_content())
 
@@ -80,7 +80,7 @@ def test_operations_are_tried_with_a_token_that_is_typed(portal: Any) -> None:
     expect(page.locator(".btn.authorize").first).to_be_focused()
     block = page.locator("[id$=-auth_me]")
     block.get_by_role("button", name="Execute").click()
-    expect(block.locator(".live-responses-table .response-col_description code").first).to_contain_text(
+    expect(block.locator(".live-responses-table .response-col_description .highlight-code pre").first).to_contain_text(
         "vera@example.com"
     )
 
