@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import islice
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -283,11 +283,7 @@ def _number(value: Any) -> str | None:
 
 def _without_exponent(text: str) -> str:
     """1.5e3 as 1500; what has an exponent that no quantity has stays as it is, and is refused."""
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        # An exponent beyond every number.
-        return text
+    number = Decimal(text)
     return f"{number:f}" if abs(number.adjusted()) < 30 else text
 
 

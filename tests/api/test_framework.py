@@ -166,6 +166,8 @@ def test_pages_lead_to_each_other(program: Program) -> None:
         ("region=", "blank", "region has no value; leave it out"),
         ("region=%20", "blank", "region has no value; leave it out"),
         ("region=&region=North", "blank", "region has no value; leave it out"),
+        ("region=North&region=South", "repeated", "region is given more than once"),
+        ("page=1&page=2", "repeated", "page is given more than once"),
         ("is_active=True", "invalid", "Write true or false."),
         ("default_risk_class=4", "invalid", "4"),
     ],

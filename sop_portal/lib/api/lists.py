@@ -5,13 +5,13 @@ costs a tenth of that. What is counted beyond COUNTED is said to be more.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
-from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet, MultipleChoiceFilter
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -101,7 +101,7 @@ class ListView(ApiView):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Answer one page."""
         query = request.query_params
-        refuse_unknown(query, self.parameters())
+        refuse_unknown(query, self.parameters(), self.several())
         number = whole(query, "page", 1, most=_LAST)
         size = whole(query, "page_size", PAGE_SIZE, most=LARGEST_PAGE)
         rows = self.chosen(request)
@@ -159,6 +159,11 @@ class ListView(ApiView):
         own = {name for name in _OWN if name != "search" or self.searched}
         return own | {str(name) for name in filters}
 
+    def several(self) -> set[str]:
+        """Those of them that may be given more than once."""
+        filters = self.filterset_class.base_filters if self.filterset_class else {}
+        return {str(name) for name, each in filters.items() if isinstance(each, MultipleChoiceFilter)}
+
     @staticmethod
     def _address(request: Request, number: int) -> str:
         query = request.query_params.copy()
@@ -166,8 +171,11 @@ class ListView(ApiView):
         return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
 
 
-def refuse_unknown(query: QueryDict, known: Iterable[str]) -> None:
-    """Raise Invalid for parameters that are none of `known` or have no value: such a filter would answer with everything."""
+def refuse_unknown(query: QueryDict, known: Iterable[str], several: Container[str] = ()) -> None:
+    """Raise Invalid for parameters that are none of `known` or have no value: such a filter would answer with everything.
+
+    several: those that may be given more than once; of others all but the last would be passed over.
+    """
     names = set(known)
     faults = [
         Fault(f"?{name[:100]}", "unknown", f"There is no parameter '{name[:100]}' here; there are {_listed(names)}.")
@@ -178,6 +186,11 @@ def refuse_unknown(query: QueryDict, known: Iterable[str]) -> None:
         Fault(f"?{name}", "blank", f"{name} has no value; leave it out for a list without this filter.")
         for name in query
         if name in names and name not in SEARCHES and not all(value.strip() for value in query.getlist(name))
+    ]
+    faults += [
+        Fault(f"?{name}", "repeated", f"{name} is given more than once; it takes one value.")
+        for name in query
+        if name in names and name not in several and len(query.getlist(name)) > 1 and all(query.getlist(name))
     ]
     if faults:
         raise Invalid(faults)
