@@ -18,7 +18,9 @@ pytestmark = pytest.mark.django_db
 
 
 def status_of(lines: list[Line]) -> list[str]:
-    return list(Line.objects.filter(pk__in=[line.pk for line in lines]).order_by("pk").values_list("status", flat=True))
+    """As `lines` are ordered: opening numbers them as it finds them."""
+    now = Line.objects.in_bulk([line.pk for line in lines])
+    return [now[line.pk].status for line in lines]
 
 
 @pytest.fixture
