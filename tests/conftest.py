@@ -9,6 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from django.conf import settings
+from django.core.cache import caches
 from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
@@ -46,6 +48,14 @@ def owner_connection(name: str | None = None) -> Iterator[psycopg.Connection[Any
     target = name or connection.settings_dict["NAME"]
     with psycopg.connect(_url(url, target), autocommit=True) as owner:
         yield owner
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache() -> None:
+    """Workers share a server and see no signs of life of each other, nor of processes that tests start."""
+    prefix = f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    # For the threads to come, and of this one, which has its cache by now.
+    settings.CACHES["default"]["KEY_PREFIX"] = caches["default"].key_prefix = prefix
 
 
 @pytest.fixture(scope="session")
