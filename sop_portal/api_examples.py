@@ -5,20 +5,21 @@ Operations that show something of their own say so where they are; all others ge
 
 import re
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
-from sop_portal.lib.api.problems import NOT_FOUND, Fault, body
+from django.http import Http404
+from rest_framework.exceptions import AuthenticationFailed, NotAcceptable, UnsupportedMediaType
+
+from sop_portal.lib.api.problems import Fault, Invalid, NotAccepted, RevisionMissing, RevisionStale, body, handle
+from sop_portal.lib.errors import Conflict, NotAllowed
+from sop_portal.lib.ratelimit import TooMany
 
 # Field -> a value of the field; "Component.field" where a name means something else there.
 VALUES: dict[str, Any] = {
     "CustomerShape.name": "Elm Supply, Inc.",
     "CustomerShapeRequest.name": "Elm Supply, Inc.",
-    "CustomersBulkItemRequest.name": "Elm Supply, Inc.",
     "CycleBodyRequest.name": "S&OP Jan 2027",
-    "CycleRow.kind": "normal",
     "CycleRow.name": "S&OP Jan 2027",
-    "CycleWhole.kind": "normal",
     "CycleWhole.name": "S&OP Jan 2027",
     "FindingRow.key": "without_rep",
     "FindingRow.title": "1 customer with products has no sales rep",
@@ -56,7 +57,6 @@ VALUES: dict[str, Any] = {
     "change_reason": "The contract was renewed.",
     "city": "Savannah",
     "close_reason": "Everybody has handed in.",
-    "code": "required",
     "comment": "Two more stores from March on.",
     "contact_email": "orders@elm.example",
     "contact_person": "Purchasing",
@@ -76,8 +76,6 @@ VALUES: dict[str, Any] = {
     "does": "Deletes sessions that have ended.",
     "email": "rep1@example.com",
     "employee_id": "E-0107",
-    "entity_id": "4711",
-    "entity_type": "forecast",
     "error": "",
     "file_name": "actuals.csv",
     "file_size": 48213,
@@ -88,11 +86,9 @@ VALUES: dict[str, Any] = {
     "hint": "x4Qw",
     "history": ["sales", "lines"],
     "horizon": 16,
-    "ip": "192.0.2.17",
     "item_code": "110001",
     "key": "rate_limit_requests_per_minute",
     "kind": "actuals",
-    "label": "Elm Supply, Inc. / 110001 Peeled garlic 4x5",
     "lead_time_days": 14,
     "list_price": "55.00",
     "mandatory": 12,
@@ -110,9 +106,6 @@ VALUES: dict[str, Any] = {
     "own_price": "52.50",
     "pack_size": "4x5 LB",
     "parent_code": None,
-    "parent_group_code": None,
-    "parent_group_name": None,
-    "password": "a-sturdy-lamp-40",
     "payment_terms": "30 days net",
     "period": "2027-01",
     "permissions": ["forecasts.edit_own_lines"],
@@ -131,36 +124,30 @@ VALUES: dict[str, Any] = {
     "refresh": "eyJhbGciOiJIUzI1NiJ9.eyJmYW0iOiI5In0.q7LkB1",
     "region": "Southeast",
     "replaced_by": None,
-    "request_id": "5f0c7c39a3b14b6cbb1c7a01f32d9a10",
     "revision": 3,
     "roles": ["sales_rep"],
     "sales_rep": "rep1@example.com",
     "sales_rep_name": "Sales Rep 1",
     "schedule": "every day at 02:10",
     "scopes": ["read", "write"],
-    "sentence": "There is no product 999999. Check the code, or add the product first.",
     "settings": {"currency": "USD"},
     "share": "0.7500",
-    "sheet": "Actuals",
     "since": "2026-01",
     "state": "GA",
     "step": "writing",
     "short_name": "Elm Supply",
     "source": "api",
     "territory": "Coast",
-    "text": "Somebody asks for more time.",
     "time_zone": "America/New_York",
     "title": "Three lines wait for you",
     "token": "sop_1f6a8d2c40b94c7e9a5dx4Qw",
     "token_type": "Bearer",
-    "type": "about:blank",
     "unit_price": "52.50",
     "unit_of_measure": "CS",
     "uom": "CS",
     "uploaded_by": "Sales Rep 1",
     "until": "2026-12",
     "url": "/review/",
-    "user_agent": "nightly-load/2.1",
     "username": "rep1@example.com",
     "value": 60,
     "values": {"rate_limit_requests_per_minute": 120},
@@ -175,7 +162,7 @@ BY_FORMAT = {
     "email": "rep1@example.com",
     "uri": "https://sop.example.com/api/v1/customers?page=2",
 }
-BY_TYPE: dict[str, Any] = {"integer": 7, "number": 1240, "boolean": True, "object": {}, "null": None, "string": "text"}
+BY_TYPE: dict[str, Any] = {"integer": 7, "boolean": True, "object": {}, "string": "text"}
 _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "boolean"), (int, "integer"), (str, "string"), (list, "array"), (dict, "object"), (type(None), "null"),
 )  # fmt: skip
@@ -187,7 +174,6 @@ PATHS = {
     "kind": "What the file holds.",
     "key": "The name of the setting.",
     "name": "The name of the job.",
-    "type": "The kind of object, such as forecast, customer or product.",
 }
 OF_ID = {
     "audit-logs": "What names the object: the code of a customer or product, else a number.",
@@ -200,20 +186,30 @@ OF_ID = {
     "users": "The user's number.",
 }
 
-REFUSED = {
-    "400": ("There is no field 'colour'.", [Fault("/colour", "unknown", "There is no field 'colour'.")]),
-    "401": ("The token is not valid, or not valid any more. Sign in again.", []),
-    "403": ("Your role does not allow this.", []),
-    "404": (NOT_FOUND, []),
-    "406": ("Could not satisfy the request Accept header.", []),
-    "409": ("S&OP Jan 2027 is closed; only an open cycle is refreshed.", []),
-    "412": ("Somebody changed this after you read it; read it again.", []),
-    "413": ("What was sent is larger than this operation takes. Send it in smaller parts.", []),
-    "415": ('Unsupported media type "text/plain" in request.', []),
-    "422": (VALUES["detail"], [Fault("/items/3/item_code", "refused", VALUES["detail"])]),
-    "428": ("Say which revision you saw: If-Match, or the field 'revision'.", []),
-    "429": ("Rate limit exceeded. Maximum 60 requests per minute allowed. Try again later.", []),
-    "503": ("The database is away for a moment. Nothing was saved; try again.", []),
+_UNKNOWN = Fault("/colour", "unknown", "There is no field 'colour'.")
+_REFUSED = Fault("/items/3/item_code", "refused", VALUES["detail"])
+# Status -> what the handler of problems makes the answer of.
+REFUSED: dict[str, Exception] = {
+    "400": Invalid([_UNKNOWN]),
+    "401": AuthenticationFailed("This token is not valid: it has expired, was revoked, or never was one."),
+    "403": NotAllowed("Only administrators may start jobs."),
+    "404": Http404(),
+    "406": NotAcceptable(),
+    "409": Conflict("S&OP Jan 2027 is closed; only an open cycle is refreshed."),
+    "412": RevisionStale("Somebody changed this after you read it; read it again.", current={"id": 7}),
+    "415": UnsupportedMediaType("text/plain"),
+    "422": NotAccepted([_REFUSED]),
+    "428": RevisionMissing("Say which revision you saw: If-Match with the ETag of the line, or the field revision."),
+    "429": TooMany("Rate limit exceeded. Maximum 60 requests per minute allowed. Try again later.", 42),
+}
+# What is answered before an operation is reached: title and sentence.
+BEFORE = {
+    "413": ("Too large", "What was sent is larger than 2.5 MB. Nothing was saved; send it in smaller parts."),
+    "503": (
+        "Back in a moment",
+        "The portal cannot reach its database or is too busy right now. What you had saved is safe. Try again in a few "
+        "seconds.",
+    ),
 }
 
 
@@ -221,8 +217,10 @@ def with_examples(result: dict[str, Any], generator: Any, request: Any, public: 
     """The description with a summary, described addresses and an example of each body and answer."""
     components = result["components"]["schemas"]
     for status, answer in result["components"]["responses"].items():
-        for content in answer.get("content", {}).values():
-            content.setdefault("example", _refusal(status.removeprefix("Answer")))
+        if "content" in answer:
+            # They have one content between them.
+            example = _refusal(status.removeprefix("Answer"))
+            answer["content"] = {form: {**content, "example": example} for form, content in answer["content"].items()}
     for path, operations in result["paths"].items():
         for operation in operations.values():
             operation.setdefault("summary", _summary(operation["description"]))
@@ -271,8 +269,11 @@ def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
 
 
 def _refusal(status: str) -> dict[str, Any]:
-    detail, faults = REFUSED[status]
-    return body(int(status), HTTPStatus(int(status)).phrase, detail, faults=faults)
+    if status in BEFORE:
+        return body(int(status), *BEFORE[status])
+    answer = handle(REFUSED[status], {})
+    assert answer is not None, status
+    return dict(answer.data)
 
 
 def _contents(operation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import psycopg
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client
 from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
-from sop_portal import api_docs
+from sop_portal import api_docs, api_examples
+from sop_portal.accounts import bearer
 from sop_portal.api_urls import operations
 from tests.factories import make_user
+from tests.world import make_world
 
 pytestmark = pytest.mark.django_db
 
@@ -84,8 +88,60 @@ def test_every_body_answer_and_address_is_explained_by_an_example(client: Client
     for status, answer in described["components"]["responses"].items():
         for content in answer.get("content", {}).values():
             check(content["example"], content["schema"], described, status)
-            assert content["example"]["detail"].endswith("."), status
+            assert status == f"Answer{content['example']['status']}"
     assert shown > 150
+
+
+def test_no_example_is_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each value that the examples are made of stands in one of them."""
+
+    class Noted(dict[str, Any]):
+        def __init__(self, values: dict[str, Any]) -> None:
+            super().__init__(values)
+            self.left = set(values)
+
+        def __getitem__(self, key: str) -> Any:
+            self.left.discard(key)
+            return super().__getitem__(key)
+
+    names = ("VALUES", "BY_TYPE", "PATHS", "OF_ID", "REFUSED", "BEFORE")
+    noted = [Noted(getattr(api_examples, name)) for name in names]
+    for name, values in zip(names, noted, strict=True):
+        monkeypatch.setattr(api_examples, name, values)
+    SchemaGenerator().get_schema(public=True)
+    assert [sorted(values.left) for values in noted] == [[]] * len(noted)
+
+
+def test_refusals_are_shown_as_they_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make_world()
+    line = f"/api/v1/forecasts/{world.lines[0].pk}"
+    admin, viewer = (
+        Client(headers={"Authorization": f"Bearer {bearer.issue(user).access}"}) for user in (world.admin, world.viewer)
+    )
+    as_json = {"content_type": "application/json"}
+    answers = {
+        "400": admin.post("/api/v1/customers", {"colour": "red"}, **as_json),
+        "401": Client().get("/api/v1/users", headers={"Authorization": "Bearer sop_1"}),
+        "403": viewer.post("/api/v1/jobs/clear_sessions/run"),
+        "404": admin.get("/api/v1/cycles/999999"),
+        "406": admin.get("/api/v1/users", headers={"Accept": "image/png"}),
+        "413": admin.post("/api/v1/customers", "x" * 3 * 2**20, **as_json),
+        "415": admin.post("/api/v1/customers", "red", content_type="text/plain"),
+        "428": Client(headers={"Authorization": f"Bearer {bearer.issue(world.rep).access}"}).patch(
+            line, {"notes": "x"}, **as_json
+        ),
+    }
+    monkeypatch.setattr("cycles.api.cycles.CycleList.get", database_away)
+    answers["503"] = admin.get("/api/v1/cycles")
+    shown = SchemaGenerator().get_schema(public=True)["components"]["responses"]
+    for status, answer in answers.items():
+        (content,) = shown[f"Answer{status}"]["content"].values()
+        assert answer.status_code == int(status), answer.content
+        assert answer.json() == content["example"], status
+
+
+def database_away(*_: Any, **__: Any) -> None:
+    raise OperationalError from psycopg.OperationalError("server closed the connection unexpectedly")
 
 
 def check(value: Any, schema: dict[str, Any], described: dict[str, Any], where: Any) -> None:
