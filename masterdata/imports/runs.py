@@ -153,9 +153,10 @@ def apply_run(run_id: int, *, by: Any, only_good: bool = False) -> ImportRun:
         raise Conflict(f"The file {standing(run)}, so there is nothing to apply; upload a mended one.")
     good = run.rows_read - run.rows_refused
     if run.rows_refused and not only_good:
+        the_good = "the one good row" if good == 1 else f"the {good:,} good rows"
         raise Refused(
             f"{rows_are(run.rows_refused)} refused of {run.rows_read:,}, so nothing was imported. Correct the file and "
-            f"upload it again, or apply the {good:,} good rows only."
+            f"upload it again, or apply {the_good} only."
         )
     if not good:
         raise Conflict("Every row of the file is refused, so there is nothing to apply; upload a mended one.")

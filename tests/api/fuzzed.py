@@ -7,20 +7,24 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from audit.context import acting
 from forecasts.models import Line
-from masterdata.models import Budget, Customer
+from forecasts.services.adding import add_line
+from masterdata.models import Actual, Budget, Customer
 from sop_portal.accounts import bearer
 from sop_portal.accounts.models import User
 from sop_portal.api_urls import operations
 from sop_portal.conf.registry import REGISTRY
-from sop_portal.conf.services import set_value
+from sop_portal.conf.services import add, set_value
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.jobs import SCHEDULES
-from tests.factories import PASSWORD, make_cycle, open_cycle
-from tests.imports import ACTUALS, csv_bytes, upload
+from tests.api.succeeding import Request, succeeding
+from tests.factories import PASSWORD, answer, make_cycle, make_product, open_cycle
+from tests.imports import ACTUALS, csv_bytes, imported, upload
+from tests.workbooks import Plan, Row, grid, save_xlsx
 from tests.world import SOLD, close, decided, make_world, submitted
 
 BASE = "/api/v1/"
@@ -50,14 +54,22 @@ def _named(route: str) -> str:
 class Company:
     """people: who asks -> a user, or the token of a program. places: address and parameter -> values that exist there.
 
-    words: name of a field or parameter -> values that make sense. revisions: line -> its revision.
+    words: name of a field or parameter -> values that make sense. revisions: line -> its revision. good: operation -> a
+    request that succeeds.
     """
 
     people: Mapping[str, User | str]
     places: Mapping[tuple[str, str], Sequence[Any]]
     words: Mapping[str, Sequence[Any]]
     revisions: Mapping[int, int]
+    good: Mapping[str, Request]
     _tokens: dict[str, tuple[float, str]] = field(default_factory=dict)
+
+    def request(self, verb: str, address: str) -> Request:
+        """One that somebody is answered well: of `good`, or else with nothing but what the address names."""
+        known = {name: self.places.get((address, name)) for name in re.findall(r"{(\w+)}", address)}
+        named = {name: values[0] for name, values in known.items() if values}
+        return self.good.get(f"{verb.upper()} /{address.removeprefix(BASE)}", Request(named))
 
     def token(self, who: str) -> str:
         """What `who` shows; a token of a sign-in does not last as long as thousands of requests."""
@@ -71,9 +83,10 @@ class Company:
         return token
 
 
-def make_company() -> Company:
+def make_company(folder: Path) -> Company:
     """An open cycle with lines in every status, and at least one row of everything that has an address."""
-    world = make_world(lines=4, first_period=dt.date(2026, 12, 1))
+    world = make_world(lines=5, first_period=dt.date(2026, 12, 1))
+    submitted(world.lines[:1])
     close(world)
     world.closed, world.closed_lines = world.cycle, world.lines
     world.cycle = open_cycle(by=world.admin)
@@ -81,24 +94,34 @@ def make_company() -> Company:
         list(world.cycle.lines.filter(customer=customer).order_by("product__item_code"))
         for customer in (world.customer, world.other_customer)
     )
-    make_cycle(by=world.admin, first_period=dt.date(2027, 2, 1))
-    submitted(world.lines[1:])
+    world.draft = make_cycle(by=world.admin, first_period=dt.date(2027, 2, 1))
+    submitted(world.lines[1:4])
     decided("approve", world.lines[2:3], world.manager)
-    decided("reject", world.lines[3:], world.manager)
+    decided("reject", world.lines[3:4], world.manager)
+    world.lines[4] = answer(world.lines[4], 100)
     with acting("system", source="command"):
         set_value("rate_limit_requests_per_minute", 10_000, by=None)
         Budget.objects.create(
             version="2027", customer=world.customer, product=world.lines[0].product, period=SOLD, quantity=12, amount=90
         )
-    file = csv_bytes(ACTUALS, [[world.customer.customer_id, "P0", "2026-11", 70, 700, 400]])
+    with acting(world.admin, source="web"):
+        add(key="of_the_company", category="GENERAL", kind="text", label="Name", value="Elm", by=world.admin)
+    with acting(world.rep, source="web"):
+        added = add_line(world.cycle.pk, world.customer, make_product(item_code="P5"), by=world.rep)
+    good, bad = ([world.customer.customer_id, "P0", month, 70, 700, 400] for month in ("2026-11", "November?"))
+    file, faulty = csv_bytes(ACTUALS, [good]), csv_bytes(ACTUALS, [good, bad])
     upload("actuals", file, world.admin)
+    refused, applied = upload("actuals", faulty, world.admin), imported("actuals", file, world.admin)
     with acting(world.rep, source="web"):
         bearer.create_token(world.rep, name="Nightly load", scopes=["read", "write"], days=90)
     with acting(world.admin, source="web"):
         _, reading = bearer.create_token(world.admin, name="A reader", scopes=["read"], days=90)
     people = {role: getattr(world, role) for role in ("admin", "manager", "rep")}
     revisions = dict(Line.objects.values_list("pk", "revision"))
-    return Company({**people, "reader": reading}, _places(), _words(world, file), revisions)
+    world.actual = Actual.objects.get(customer=world.customer, product__item_code="P0", period=SOLD)
+    book = save_xlsx(folder / "Elm.xlsx", {"Elm": grid(Plan(rows=[Row(110001, "Peeled", [5] * 16, [2] * 16)]))})
+    good = succeeding(world, added=added, applied=applied, refused=refused, book=book.read_bytes())
+    return Company({**people, "reader": reading}, _places(), _words(world), revisions, good)
 
 
 def _places() -> dict[tuple[str, str], list[Any]]:
@@ -121,7 +144,7 @@ def _places() -> dict[tuple[str, str], list[Any]]:
     return found
 
 
-def _words(world: Any, file: bytes) -> dict[str, list[Any]]:
+def _words(world: Any) -> dict[str, list[Any]]:
     cycle, customers = world.cycle, (world.customer, world.other_customer)
     months = [period.isoformat() for period in cycle.periods[:3]]
     people = [world.rep, world.other_rep, world.manager]
@@ -139,31 +162,51 @@ def _words(world: Any, file: bytes) -> dict[str, list[Any]]:
         "username": [world.rep.email], "password": [PASSWORD], "old_password": [PASSWORD],
         "new_password": ["a long walk round the lake"], "refresh": [bearer.issue(world.rep).refresh],
         "until": ["2031-05-06T07:08:09Z"], "closes_at": ["2031-05-06T07:08:09Z"], "first_period": ["2027-02"],
-        "page": [1], "search": ["Garlic"], "If-Match": ['"1"', "*"], "file": [file],
+        "page": [1], "search": ["Garlic"], "If-Match": ['"1"', "*"],
         "value": [True, 30, "words", None],
     }  # fmt: skip
 
 
-def made_real(case: Any, company: Company, seed: int) -> None:
+def made_real(case: Any, company: Company, seed: int) -> Request:
     """Put values that exist in place of some that were drawn at random; what `seed` is even for stays as it is drawn.
 
-    What a case gets wrong on purpose stays wrong.
+    Half of what is sent is near to a request that succeeds; it is returned, an empty one for the others. What a case
+    gets wrong on purpose stays wrong.
     """
     pick = random.Random(seed)
     wrong = {place.value for place, part in case.meta.components.items() if part.mode.is_negative}
+    near = company.request(case.method, case.path) if pick.random() < 0.5 else Request()
     if "path" not in wrong:
         known = {name: company.places.get((case.path, name)) for name in case.path_parameters}
         case.path_parameters = {
             name: pick.choice(known[name]) if known[name] and pick.random() < 0.9 else value
             for name, value in case.path_parameters.items()
         }
+        case.path_parameters.update(near.place)
     seen = company.revisions.get(case.path_parameters.get("id")) if "/forecasts/" in case.path else None
     if "query" not in wrong and case.query:
         case.query = _mixed(case.query, company, pick)
     if "body" not in wrong and isinstance(case.body, dict | list):
-        case.body = _mixed(case.body, company, pick)
+        if "file" not in case.body:
+            case.body = _mixed(case.body, company, pick)
         if seen is not None and isinstance(case.body, dict) and pick.random() < 0.8:
             case.body = {**case.body, "revision": seen}
+        if isinstance(case.body, dict) and near.body is not None:
+            case.body = _near(near.body, case.body, pick)
+    return near
+
+
+def _near(good: Mapping[str, Any], drawn: Mapping[str, Any], pick: random.Random) -> dict[str, Any]:
+    """`good` with at most one of the parts that were drawn, or with such a part in each of its items."""
+    taken = pick.sample(sorted(drawn), min(len(drawn), pick.randrange(2)))
+    return {**good, **{name: _nearly(good.get(name), drawn[name], pick) for name in taken}}
+
+
+def _nearly(good: Any, drawn: Any, pick: random.Random) -> Any:
+    items = [part for part in drawn if isinstance(part, Mapping)] if isinstance(drawn, list) else []
+    if not items or not isinstance(good, list) or pick.random() < 0.2:
+        return drawn
+    return [_near(part, pick.choice(items), pick) if isinstance(part, Mapping) else part for part in good]
 
 
 def _mixed(value: Any, company: Company, pick: random.Random) -> Any:
