@@ -1,5 +1,6 @@
 """Writing up to 10,000 rows at once: the items of a body become the rows of an import, all of them or none."""
 
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
@@ -7,6 +8,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, ClassVar
 
+import orjson
 from drf_spectacular.utils import (
     OpenApiExample,
     extend_schema,
@@ -22,6 +24,7 @@ from masterdata.imports.items import write_items
 from masterdata.imports.keeping import require_importer
 from masterdata.imports.kinds import NUMBERS, Column, Kind
 from masterdata.imports.outcome import Outcome
+from masterdata.imports.values import plain_pattern
 from sop_portal.lib.api.bodies import JSONParser
 from sop_portal.lib.api.fields import NUMBER
 from sop_portal.lib.api.problems import Fault, Invalid, pointer_of
@@ -35,17 +38,12 @@ MOST = 10_000
 LARGEST = 25 * 1024 * 1024
 OPTIONS = {"clear_blanks": bool, "sum_duplicates": bool, "valid_from": str}
 
-_NUMBER = r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?"
-_DAY = r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?"
-# What all values of a column look like when none needs a second look.
-_PLAIN = {
-    **dict.fromkeys(NUMBERS, re.compile(rf"(?:{_NUMBER}\n)*")),
-    **dict.fromkeys(("period", "date"), re.compile(rf"(?:{_DAY}\n)*")),
-}
+_NUMBER = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?")
 _TEXT: Collection[type] = (str, int)
 # Type of a column -> the types of JSON that it takes, and what is said of others.
 _TAKES: Mapping[str, tuple[Collection[type], str]] = {
-    **dict.fromkeys(NUMBERS, ((int, bytes, str), "a number, or a text of its digits such as \"1250.5\"")),
+    **dict.fromkeys(NUMBERS, ((int, float, bytes, str), "a number, or a text of its digits such as \"1250.5\"")),
     "period": ((str,), "a month such as \"2027-01\""),
     "date": ((str,), "a day such as \"2027-01-31\""),
     "yes_no": ((bool,), "true or false"),
@@ -54,10 +52,12 @@ _TAKES: Mapping[str, tuple[Collection[type], str]] = {
 
 
 class _Parser(JSONParser):
-    """Numbers with decimals are the bytes of their digits. Texts of a class of their own, twenty thousand in a body, and
-    the items that hold them would be looked at by the garbage collector, and soon with them all that the process has."""
+    """Numbers with decimals are floats or the bytes of their digits. Texts of a class of their own, twenty thousand in a
+    body, and the items that hold them would be looked at by the garbage collector, and soon with them all that the process
+    has."""
 
     written = staticmethod(str.encode)
+    takes_floats = True
 
 
 class BulkView(ApiView):
@@ -72,8 +72,8 @@ class BulkView(ApiView):
         """Write the items of the body."""
         require_importer(request.user, self.kind)
         items, options = _taken(request.data, self.kind)
-        fields = _fields(items, self.kind, bool(options.get("clear_blanks")))
-        outcome = write_items(self.kind, fields, len(items), options=options, by=request.user)
+        fields, plain = _fields(items, self.kind, bool(options.get("clear_blanks")))
+        outcome = write_items(self.kind, fields, len(items), plain=plain, options=options, by=request.user)
         return Response(_told(outcome))
 
 
@@ -184,9 +184,15 @@ def _taken(body: Any, kind: Kind) -> tuple[list[Mapping[str, Any]], dict[str, An
     return items, {name: value for name, value in body.items() if name != "items"}  # type: ignore[return-value]
 
 
-def _fields(items: Sequence[Mapping[str, Any]], kind: Kind, is_uniform: bool) -> dict[str, list[str]]:
-    """The columns that items name, as COPY takes them. Raises Invalid for unknown names and values of another type."""
+def _fields(
+    items: Sequence[Mapping[str, Any]], kind: Kind, is_uniform: bool
+) -> tuple[dict[str, Sequence[str]], set[str]]:
+    """The columns that items name, as COPY takes them, and those of numbers that the database can take as they are.
+
+    Raises Invalid for unknown names and values of another type.
+    """
     faults: list[Fault] = []
+    plain: set[str] = set()
     forms = set(map(tuple, items))
     names = {name for form in forms for name in form}
     if unknown := names - kind.by_name.keys():
@@ -203,7 +209,7 @@ def _fields(items: Sequence[Mapping[str, Any]], kind: Kind, is_uniform: bool) ->
             for at, item in enumerate(items)
             if item.keys() != items[0].keys()
         ]
-    found = {}
+    found: dict[str, Sequence[str]] = {}
     for column in kind.columns:
         if column.name in names:
             values = (
@@ -211,13 +217,39 @@ def _fields(items: Sequence[Mapping[str, Any]], kind: Kind, is_uniform: bool) ->
                 if len(forms) == 1
                 else [item.get(column.name) for item in items]
             )
-            found[column.name] = _column(column, values, faults)
+            if column.type in NUMBERS and (numbers := _plain_numbers(column, values)) is not None:
+                found[column.name] = numbers
+                plain.add(column.name)
+            else:
+                found[column.name] = _column(column, values, faults)
     if faults:
         raise Invalid(faults, f"{len(faults):,} values have another form than they should; nothing was saved.")
-    return found
+    return found, plain
 
 
-def _column(column: Column, values: Sequence[Any], faults: list[Fault]) -> list[str]:
+def _plain_numbers(column: Column, values: Sequence[Any]) -> list[str] | None:
+    """The fields of a column all of whose values are numbers as the database takes them; None for the slower way."""
+    kinds = set(map(type, values))
+    if not kinds <= {int, float, bytes, str}:
+        return None
+    try:
+        joined = orjson.dumps(values)[1:-1].decode() if kinds <= {int, float} else ",".join(map(_digits, values))
+    except (orjson.JSONEncodeError, ValueError):
+        # A whole number of more digits than any column takes.
+        return None
+    fields = joined.split(",")
+    # A text may hold a comma itself.
+    return fields if len(fields) == len(values) and _plain_list(column).fullmatch(joined) else None
+
+
+@functools.cache
+def _plain_list(column: Column) -> re.Pattern[str]:
+    """What plain numbers of a column look like, a comma after each but the last."""
+    number = plain_pattern(column, own_points=True)
+    return re.compile(rf"{number}(?:,{number})*")
+
+
+def _column(column: Column, values: Sequence[Any], faults: list[Fault]) -> Sequence[str]:
     """The fields of one column, each distinct value read once; what is of another type is added to `faults`."""
     if (plain := _plain(column, values)) is not None:
         return plain
@@ -236,31 +268,18 @@ def _column(column: Column, values: Sequence[Any], faults: list[Fault]) -> list[
     return fields
 
 
-def _plain(column: Column, values: Sequence[Any]) -> list[str] | None:
+def _plain(column: Column, values: Sequence[Any]) -> Sequence[str] | None:
     """The fields of a column all of whose values are plain; None for the slower way."""
-    kinds = set(map(type, values))
-    pattern = _PLAIN.get(column.type)
-    if pattern is None:
-        is_text = kinds == {str} and column.type not in _TAKES
-        return text_fields(values) if is_text and MARK not in "\n".join(values) else None
-    if not kinds <= ({int, bytes, str} if column.type in NUMBERS else {str}):
+    if set(map(type, values)) != {str}:
         return None
-    try:
-        joined = (
-            b"\n".join(values).decode()
-            if kinds == {bytes}
-            else "\n".join(map(_digits if bytes in kinds else str, values))
-        )
-    except ValueError:
-        # A whole number of more digits than Python writes.
-        return None
-    fields = joined.split("\n")
-    # A text may hold a line feed itself.
-    return fields if len(fields) == len(values) and pattern.fullmatch(joined + "\n") else None
+    if column.type in ("period", "date"):
+        # Each distinct one is looked at once.
+        return values if all(map(_DAY.fullmatch, set(values))) else None
+    return text_fields(values) if column.type not in _TAKES and MARK not in "\n".join(values) else None
 
 
-def _digits(value: int | bytes | str) -> str:
-    """A number as it was written. Raises ValueError for one of more digits than Python writes."""
+def _digits(value: float | bytes | str) -> str:
+    """A number as it was written. Raises ValueError for a whole one of more digits than Python writes."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
@@ -278,7 +297,7 @@ def _number(value: Any) -> str | None:
         return None
     if "e" in text.lower() and re.fullmatch(NUMBER, text):
         text = _without_exponent(text)
-    return text if re.fullmatch(_NUMBER, text) else None
+    return text if _NUMBER.fullmatch(text) else None
 
 
 def _without_exponent(text: str) -> str:
@@ -288,7 +307,7 @@ def _without_exponent(text: str) -> str:
 
 
 def _date(value: str) -> str | None:
-    return value if re.fullmatch(_DAY, value) else None
+    return value if _DAY.fullmatch(value) else None
 
 
 def _flag(value: bool) -> str:

@@ -1,6 +1,6 @@
 """Rows that come as JSON instead of a file: staged, checked and written by the same steps, all of them or none."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, repeat
 from typing import Any
@@ -32,11 +32,18 @@ class Items(Found):
 
 
 def write_items(
-    kind: Kind, fields: Mapping[str, Sequence[str]], number: int, *, options: Mapping[str, Any], by: Any
+    kind: Kind,
+    fields: Mapping[str, Sequence[str]],
+    number: int,
+    *,
+    options: Mapping[str, Any],
+    by: Any,
+    plain: Collection[str] = (),
 ) -> Outcome:
     """Write `number` items, all of them or none.
 
-    fields: name of a column -> the field of each item as COPY takes it. options: those of an import.
+    fields: name of a column -> the field of each item as COPY takes it. options: those of an import. plain: columns
+    whose fields are numbers that fit `plain_pattern`, every one of them.
     Raises NotAllowed, Busy while another import is written, and Refused with ("items", position, column) -> sentence.
     """
     require_importer(by, kind)
@@ -47,6 +54,8 @@ def write_items(
         take_turn(Watch(), PATIENCE)
         with staged(kind, found, JSON, ".") as staging:
             staging.fill(_blocks([fields.get(name) or repeat(BLANK, number) for name in names]), Watch())
+            staging.plain.update(plain)
+            staging.filled.update(name for name, column in fields.items() if BLANK not in column)
             outcome = LOADERS[kind.key](staging, Job(chosen, by=by, shows=False))
             if outcome.refused:
                 raise _refusal(staging.problems(PROBLEMS_KEPT), outcome.refused, number)

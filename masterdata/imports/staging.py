@@ -89,6 +89,9 @@ class Staging:
         self.columns = [kind.column(name) for name in found.names]
         # Names of columns whose odd texts stand in import_map.
         self.mapped: set[str] = set()
+        # Columns of which somebody knows without a look that no field is blank, or that all are plain numbers.
+        self.filled: set[str] = set()
+        self.plain: set[str] = set()
         self.rows = 0
 
     def fill(self, blocks: Iterable[bytes], watch: Watch, at_most: int | None = None) -> None:
@@ -126,14 +129,16 @@ class Staging:
             for column in self.columns
             for what, condition in self._asked(column, column.name in references)
         ]
-        numbers = [column for column in self.columns if column.type in NUMBERS]
+        numbers = [column for column in self.columns if column.type in NUMBERS and column.name not in self.plain]
         looks = {condition: condition for *_, condition in asked} | self._together(numbers)
-        names = list(dict.fromkeys(looks.values()))
-        flags = dict(
-            zip(
-                names, one_of(f"SELECT {', '.join(f'bool_or({look})' for look in names)} FROM import_text"), strict=True
-            )
-        )
+        # Where every text is read once, there is one if none is blank.
+        flags = {
+            condition: True for column, _, condition in asked if column.name in self.filled and column.type in MAPPED
+        }
+        names = [look for look in dict.fromkeys(looks.values()) if look not in flags]
+        if names:
+            found = one_of(f"SELECT {', '.join(f'bool_or({look})' for look in names)} FROM import_text")
+            flags |= dict(zip(names, found, strict=True))
         for column, what, condition in asked:
             if not flags[looks[condition]]:
                 continue
@@ -233,9 +238,9 @@ class Staging:
         return {self._odd(column): look for column in columns}
 
     def _asked(self, column: Column, is_reference: bool) -> Iterator[tuple[str, str]]:
-        if column.must_be_filled:
+        if column.must_be_filled and column.name not in self.filled:
             yield "missing", f'"{column.name}" IS NULL'
-        if not is_reference:
+        if not is_reference and column.name not in self.plain:
             yield "odd", self._odd(column)
 
     def _settle(self, column: Column, odd: str) -> None:

@@ -1,6 +1,7 @@
 """Many rows at once: all or nothing, each wrong value named by its pointer."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from audit.models import Entry
 from forecasts.models import Line
 from masterdata.models import Actual, Customer, Product, ProductGroup
 from tests.api.helpers import Program, program_of
-from tests.factories import make_customer, make_line, make_user
+from tests.factories import make_customer, make_line, make_product, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -130,7 +131,7 @@ def test_numbers_are_read_as_they_are_written(admin: Program, written: str, stor
 @pytest.mark.parametrize(
     ("name", "value", "others"),
     [
-        ("quantity", "1\n2", [3]), ("quantity", "1\n2", ["3"]), ("quantity", "1\n2", [3.5]),
+        ("quantity", "1\n2", [3]), ("quantity", "1\n2", ["3"]), ("quantity", "1\n2", [3.5]), ("quantity", "1,2", ["3"]),
         ("period", "2026-01\n2026-02", ["2026-03"]), ("quantity", True, [1.5]), ("period", 2026.01, ["2026-03"]),
         ("item_code", 1.5, ["P1"]), ("quantity", [1], [1.5]), ("quantity", 1e400, [1.5]),
     ],
@@ -142,6 +143,30 @@ def test_a_value_of_another_form_among_good_ones_is_named(admin: Program, name: 
     answer = admin("POST", "/sales-history/bulk", body)
     assert (answer.status_code, set(faults(answer))) == (400, {f"/items/1/{name}"}), answer.content
     assert not Actual.objects.exists()
+
+
+@pytest.mark.parametrize("is_odd", [False, True])
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize(("name", "value"), [
+    ("quantity", 0.1234567), ("quantity", 10**12), ("amount", 1e14), ("amount", "1.00001"), ("cost", -0.00001),
+])  # fmt: skip
+def test_a_number_that_does_not_fit_among_good_ones_is_refused(
+    admin: Program, name: str, value: Any, separators: tuple[str, str], is_odd: bool
+) -> None:
+    customer, product = make_customer(customer_id="C1"), make_product(item_code="P1")
+    good = {"customer_id": "C1", "item_code": "P1", "quantity": 1.5, "amount": 2, "cost": 0.25}
+    items = [{**good, "period": f"2026-{month:02}"} for month in (1, 2, 3)]
+    items[1] = {**items[1], name: value}
+    # A number with a zero at its end is read the strict way.
+    body = json.dumps({"items": items}, separators=separators).replace("0.25", "0.250" if is_odd else "0.25")
+    answer = admin("POST", "/sales-history/bulk", body)
+    assert (answer.status_code, set(faults(answer))) == (422, {f"/items/1/{name}"}), answer.content
+    assert not Actual.objects.exists()
+    body = json.dumps({"items": items[::2]}, separators=separators).replace("0.25", "0.250" if is_odd else "0.25")
+    assert admin("POST", "/sales-history/bulk", body).json()["created"] == 2
+    assert list(Actual.objects.order_by("period").values_list("customer", "product", "quantity", "amount", "cost")) == [
+        (customer.pk, product.pk, Decimal("1.5"), Decimal(2), Decimal("0.25"))
+    ] * 2  # fmt: skip
 
 
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "-1e-99999999999999999999"])

@@ -26,12 +26,16 @@ class JSONParser(BaseParser):
     media_type = "application/json"
     # What a number with decimals or exponent becomes.
     written: Callable[[str], Any] = Written
+    # Whether it may be a float as well, where that is written with the same digits again.
+    takes_floats = False
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         """The document. Raises ParseError with a sentence that says what is wrong and where."""
         body = stream.read()
         try:
-            document = strict_json.loads(body, self.written)
+            document = strict_json.loads_exact(body) if self.takes_floats else None
+            if document is None:
+                document = strict_json.loads(body, self.written)
         except strict_json.NotJson as refusal:
             raise ParseError(str(refusal)) from refusal
         if b"\\ud" in body or b"\\uD" in body:

@@ -114,6 +114,10 @@ def csv_fields(column: Sequence[str]) -> list[str]:
 
 def text_fields(column: Sequence[str], before: Callable[[str], str] | None = None) -> list[str]:
     """A column of texts as fields; `before` is applied to each text that starts with `'`."""
+    together = "".join(column)
+    # Codes are taken as they are: nothing in them is escaped, and no blank could stand at an edge.
+    if together.isascii() and together.isprintable() and not any(sign in together for sign in " '\\"):
+        return [field or BLANK for field in column] if "" in column else list(column)
     joined = "\n".join(["", *column, ""])
     if (
         joined.count("\n") > len(column) + 1
