@@ -3,7 +3,7 @@
 # make check    style, types, migrations, templates, layers
 # make psql     a psql session on the portal's database (ARGS=--owner to change tables)
 # make fuzz     10,000 damaged files (FUZZ=<number>, FUZZ_FROM=<seed>), 200 random lives of cycles (MACHINE_EXAMPLES=<number>),
-#               1,000 requests of each operation of the API, each by four people (SCHEMATHESIS_EXAMPLES=<number>)
+#               1,000 requests of each operation of the API and the bounds of every part (SCHEMATHESIS_EXAMPLES=<number>)
 # make bench    the measurements, as ratios
 # make schema   the description of the JSON API, written to docs/openapi.yaml
 # make chaos    workers killed in the middle of imports; 200 submitters against the closing job; twenty times each
