@@ -172,17 +172,20 @@ _MERGE = """
 """
 
 
-# `at` is when the transaction began, so this reads the transaction's own entries only, by the key.
-_TOLD_OF = """
-SELECT EXISTS (SELECT FROM audit_entry
-                WHERE at = now() AND tx = nullif(current_setting('audit.tx', true), '')::uuid AND entity_type = %s)
-"""
+# A transaction has a name once it has entries. `at` is when it began, so this reads its own entries only, by the key.
+_NAME = "SELECT nullif(current_setting('audit.tx', true), '')"
+_TOLD_OF = "SELECT EXISTS (SELECT FROM audit_entry WHERE at = now() AND tx = %s::uuid AND entity_type = %s)"
 
 
 def told_of(entity_type: str) -> bool:
     """Whether this transaction has entries about objects of this type, with which new ones could have to be merged."""
     with connection.cursor() as cursor:
-        cursor.execute(_TOLD_OF, [entity_type])
+        # Asking all months of the trail costs more than asking for the name first.
+        cursor.execute(_NAME)
+        (name,) = cursor.fetchone()
+        if name is None:
+            return False
+        cursor.execute(_TOLD_OF, [name, entity_type])
         return bool(cursor.fetchone()[0])
 
 

@@ -456,7 +456,7 @@ def test_a_deadline_that_passes_during_a_write_is_a_refusal_with_a_sentence(worl
         set_cells(world.cycle.pk, [edit], by=world.rep)
 
 
-@pytest.mark.parametrize("write", ["UPDATE {} SET id = id", "DELETE FROM {}"])
+@pytest.mark.parametrize("write", ["UPDATE {} SET at = at", "DELETE FROM {}"])
 @pytest.mark.parametrize("model", [Snapshot, ActualRevision])
 def test_what_is_kept_is_kept(model, write, world):
     make_actual(world.entry, FEB)

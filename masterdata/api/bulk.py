@@ -193,7 +193,8 @@ def _fields(
     """
     faults: list[Fault] = []
     plain: set[str] = set()
-    forms = set(map(tuple, items))
+    columns = _columns(items)
+    forms = set(map(tuple, items if columns is None else items[:1]))
     names = {name for form in forms for name in form}
     if unknown := names - kind.by_name.keys():
         foreign = (
@@ -212,11 +213,7 @@ def _fields(
     found: dict[str, Sequence[str]] = {}
     for column in kind.columns:
         if column.name in names:
-            values = (
-                list(map(itemgetter(column.name), items))
-                if len(forms) == 1
-                else [item.get(column.name) for item in items]
-            )
+            values = [item.get(column.name) for item in items] if columns is None else columns[column.name]
             if column.type in NUMBERS and (numbers := _plain_numbers(column, values)) is not None:
                 found[column.name] = numbers
                 plain.add(column.name)
@@ -225,6 +222,17 @@ def _fields(
     if faults:
         raise Invalid(faults, f"{len(faults):,} values have another form than they should; nothing was saved.")
     return found, plain
+
+
+def _columns(items: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None:
+    """The values by name where all items have the same names, else None."""
+    # As many names in all, and every one of them has those of the first.
+    if sum(map(len, items)) != len(items[0]) * len(items):
+        return None
+    try:
+        return {name: list(map(itemgetter(name), items)) for name in items[0]}
+    except KeyError:
+        return None
 
 
 def _plain_numbers(column: Column, values: Sequence[Any]) -> list[str] | None:

@@ -74,8 +74,11 @@ def load(staging: Staging, job: Job) -> Outcome:
     if facts.model is Actual and outcome.created + outcome.updated:
         outcome.batch = next_batch()
     job.watch.step("Writing", staging.rows)
-    # What actuals were is kept by their revisions.
-    merge.write(facts.target, job.watch, run_id=None if facts.model is Actual else job.run_id)
+    new, changed, same = outcome.tallies[facts.target.entity]
+    if new + changed:
+        # What actuals were is kept by their revisions.
+        run_id = None if facts.model is Actual else job.run_id
+        merge.write(facts.target, job.watch, run_id=run_id, rows=new + changed + same)
     if job.shows:
         outcome.sample = merge.sample(facts.target)
     return outcome

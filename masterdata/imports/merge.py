@@ -78,16 +78,16 @@ def count(target: Target) -> tuple[int, int, int]:
     return found.get(NEW, 0), found.get(CHANGED, 0), found.get(SAME, 0)
 
 
-def write(target: Target, watch: Watch, *, run_id: int | None = None) -> None:
+def write(target: Target, watch: Watch, *, run_id: int | None = None, rows: int | None = None) -> None:
     """Insert what is new, change what differs, and tell each row in the trail.
 
-    run_id: keep what is needed to undo it, for this run.
+    run_id: keep what is needed to undo it, for this run. rows: how many are staged, where that is known.
     """
     # Without it the planner takes a state for rare, and joins row by row. Three states show in a few thousand rows.
     run_sql(f"SET LOCAL default_statistics_target = 10; ANALYZE {target.rows} (state)")
     # No row is in two slices, so only what was told before can have to be merged.
     merging = told_of(target.entity)
-    for part in _slices(target):
+    for part in _slices(target, rows):
         _change(target, part)
         _insert(target, part)
         record_queries(
@@ -128,19 +128,20 @@ class _Part:
     done: int
 
 
-def _slices(target: Target) -> Iterator[_Part]:
+def _slices(target: Target, rows: int | None) -> Iterator[_Part]:
     """The staged rows where they lie, so that those of a slice are found without an index or a look at the others."""
-    rows, last, blocks = one_of(
-        f"SELECT count(*), max(line) FILTER (WHERE state <> '{SAME}'), "
-        f"pg_relation_size('{target.rows}') / current_setting('block_size')::int FROM {target.rows}"
-    )
-    if last is None:
+    if rows is None:
+        rows, last = one_of(f"SELECT count(*), max(line) FILTER (WHERE state <> '{SAME}') FROM {target.rows}")
+        if last is None:
+            return
+    if rows <= SLICE:
+        yield _Part("", rows)
         return
-    step = blocks if rows <= SLICE else math.ceil(blocks * SLICE / rows)
+    (blocks,) = one_of(f"SELECT pg_relation_size('{target.rows}') / current_setting('block_size')::int")
+    step = math.ceil(blocks * SLICE / rows)
     for first in range(0, blocks, step):
         end = min(first + step, blocks)
-        between = f" AND staged.ctid >= '({first},0)' AND staged.ctid < '({end},0)'"
-        yield _Part("" if step >= blocks else between, rows * end // blocks)
+        yield _Part(f" AND staged.ctid >= '({first},0)' AND staged.ctid < '({end},0)'", rows * end // blocks)
 
 
 def _change(target: Target, part: _Part) -> None:
