@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from cycles import services
 from cycles.api import shapes
 from cycles.models import Cycle
-from sop_portal.lib.api.conditions import require_match
+from sop_portal.lib.api.conditions import CHANGING, named, require_match
 from sop_portal.lib.api.filters import MonthFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
@@ -81,7 +81,7 @@ class CycleActive(ApiView):
 class CycleDetail(ApiView):
     """One cycle."""
 
-    takes_match = True
+    takes_match = CHANGING
 
     @extend_schema(operation_id="cycles_get", tags=[TAG], responses={200: shapes.CycleWhole})
     def get(self, request: Request, pk: int) -> Response:
@@ -117,7 +117,7 @@ class CycleDetail(ApiView):
             values = read(shapes.CycleBody, request.data, partial=partial)
             now = {name: getattr(cycle, name) for name in ("first_period", "closes_at", "opens_at", "name")}
             kept = now if partial else {"opens_at": None, "name": ""}
-            return Response(shapes.whole(services.update_cycle(pk, **{**kept, **values}, by=request.user)))
+            return named(shapes.whole(services.update_cycle(pk, **{**kept, **values}, by=request.user)))
 
 
 def visible(request: Request, pk: int) -> Cycle:

@@ -27,6 +27,8 @@ def _opened(request: Request, known: Iterable[str]) -> tuple[bodies.Reader, int]
 class LineSubmit(ApiView):
     """Hand in a line."""
 
+    takes_match = ("POST",)
+
     @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_submit", tags=[TAG], request=shapes.Submitting, parameters=[IF_MATCH],
@@ -47,6 +49,8 @@ class LineSubmit(ApiView):
 
 class LineRecall(ApiView):
     """Take back a line."""
+
+    takes_match = ("POST",)
 
     @also_answers(412, 428)
     @extend_schema(
@@ -77,6 +81,8 @@ def _decide(request: Request, pk: int, act: Any) -> Response:
 class LineApprove(ApiView):
     """Accept a line."""
 
+    takes_match = ("POST",)
+
     @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_approve", tags=[TAG], request=shapes.Deciding, parameters=[IF_MATCH],
@@ -90,6 +96,8 @@ class LineApprove(ApiView):
 
 class LineReject(ApiView):
     """Refuse a line."""
+
+    takes_match = ("POST",)
 
     @also_answers(412, 428)
     @extend_schema(
@@ -105,6 +113,8 @@ class LineReject(ApiView):
 class LineReturn(ApiView):
     """Give a line back."""
 
+    takes_match = ("POST",)
+
     @also_answers(412, 428)
     @extend_schema(
         operation_id="forecasts_return", tags=[TAG], request=shapes.Deciding, parameters=[IF_MATCH],
@@ -118,6 +128,8 @@ class LineReturn(ApiView):
 
 class LineAdjust(ApiView):
     """Change a line after the close."""
+
+    takes_match = ("POST",)
 
     @also_answers(412, 428)
     @extend_schema(

@@ -18,7 +18,7 @@ from forecasts.services.adding import add_line, delete_line
 from forecasts.services.values import number_text
 from masterdata.models import Customer, Product
 from sop_portal.lib.api.bodies import JSONRenderer
-from sop_portal.lib.api.conditions import etag_of
+from sop_portal.lib.api.conditions import CHANGING, etag_of
 from sop_portal.lib.api.filters import FlagFilter, InstantFilter, KeyFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.problems import Fault, NotAccepted
@@ -112,6 +112,8 @@ class LineList(ListView):
 
 class LineDetail(ApiView):
     """One line."""
+
+    takes_match = CHANGING
 
     @extend_schema(operation_id="forecasts_get", tags=[TAG], responses={200: shapes.LineRow})
     def get(self, request: Request, pk: int) -> Response:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from masterdata import services
 from masterdata.api.resources import Resource
-from sop_portal.lib.api.conditions import named, require_match
+from sop_portal.lib.api.conditions import CHANGING, named, require_match
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.views import ApiView
@@ -98,7 +98,7 @@ class RowDetail(ApiView):
     resource: ClassVar[Resource]
     # What one must be allowed to do to take the row away.
     taken_away_by = "change"
-    takes_match = True
+    takes_match = CHANGING
 
     def get(self, request: Request, **key: Any) -> Response:
         """Answer the row."""

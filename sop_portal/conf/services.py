@@ -25,7 +25,7 @@ def set_value(key: str, raw: Any, by: Any) -> Any:
     except ValueError as problem:
         raise Refused({key: str(problem)}) from problem
     with transaction.atomic():
-        _take_turns(key)
+        take_turns(key)
         stored = Setting.objects.filter(pk=key).first()
         if spec.own and stored is None:
             raise Refused({key: f"There is no setting '{key}' any more."})
@@ -53,7 +53,7 @@ def add(*, key: Any, category: Any, kind: Any, label: Any, value: Any, by: Any, 
     _require_permission(by)
     declared = own.declare(key=key, category=category, kind=kind, label=label, help=help, value=value)
     with transaction.atomic():
-        _take_turns(declared.key)
+        take_turns(declared.key)
         if Setting.objects.filter(pk=declared.key).exists():
             raise Refused({"key": f"There is a setting '{key}' already; choose another key."})
         Setting(key=key, value=declared.default, declaration=own.stored(declared)).save(force_insert=True)
@@ -65,14 +65,14 @@ def remove(key: str, by: Any) -> None:
     if not _editable(key, by).own:
         raise Refused({key: f"'{key}' is a setting of the portal; it can be reset, not removed."})
     with transaction.atomic():
-        _take_turns(key)
+        take_turns(key)
         stored = Setting.objects.filter(pk=key).first()
         if stored is not None:
             stored.delete()
 
 
-def _take_turns(key: str) -> None:
-    """Keep others from the same key until the transaction ends; a row that does not exist yet cannot be locked."""
+def take_turns(key: str) -> None:
+    """Keep others from the setting `key` until the transaction ends; a row that does not exist yet cannot be locked."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('conf.setting'), hashtext(%s))", [key])
 

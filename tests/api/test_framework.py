@@ -324,3 +324,19 @@ def test_a_list_asks_as_often_for_ten_rows_as_for_one(program: Program) -> None:
     with CaptureQueriesContext(connection) as many:
         program("GET", "/tokens")
     assert len(one) == len(many)
+
+
+@pytest.mark.parametrize(
+    ("verb", "address", "body"),
+    [
+        ("PATCH", "/settings", {"values": {"rate_limit_requests_per_minute": 90}}),
+        ("POST", "/customers", {"customer_id": "C1", "name": "Elm"}),
+        ("POST", "/customers/bulk", {"items": [{"customer_id": "C1", "name": "Elm"}]}),
+        ("POST", "/tokens", {"name": "Nightly", "scopes": ["read"]}),
+    ],
+)
+def test_a_state_that_nobody_looks_at_is_not_passed_over(program: Program, verb: str, address: str, body: Any) -> None:
+    refused = program(verb, address, body, If_Match='"seen"')
+    assert (refused.status_code, [fault["pointer"] for fault in refused.json()["errors"]]) == (400, ["?If-Match"])
+    assert program("DELETE", "/customers", If_Match='"seen"').status_code == 405
+    assert program(verb, address, body).status_code in (200, 201)

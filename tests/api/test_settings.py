@@ -79,3 +79,19 @@ def test_one_of_ones_own(admin: Program) -> None:
     assert "cost_centre" in {row["key"] for row in admin("GET", "/settings").json()["results"]}
     assert admin("DELETE", "/settings/cost_centre").status_code == 204
     assert admin("GET", "/settings/cost_centre").status_code == 404
+
+
+def test_a_setting_is_changed_as_its_author_saw_it(admin: Program) -> None:
+    address = "/settings/rate_limit_requests_per_minute"
+    seen = admin("GET", address)
+    changed = admin("PUT", address, {"value": 90}, If_Match=seen["ETag"])
+    assert (changed.status_code, changed.json()["value"]) == (200, 90)
+    assert changed["ETag"] == admin("GET", address)["ETag"] != seen["ETag"]
+    # Another process may have changed it within the second in which this one remembers.
+    Setting.objects.filter(key="rate_limit_requests_per_minute").update(value=120)
+    stale = admin("PUT", address, {"value": 100}, If_Match=changed["ETag"])
+    assert (stale.status_code, stale.json()["current"]["value"]) == (412, 120)
+    assert admin("DELETE", address, If_Match=changed["ETag"]).status_code == 412
+    assert Setting.objects.get(key="rate_limit_requests_per_minute").value == 120
+    assert admin("DELETE", address, If_Match=admin("GET", address)["ETag"]).status_code == 204
+    assert not Setting.objects.exists()

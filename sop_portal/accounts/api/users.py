@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from sop_portal.accounts import mail, services, throttling
 from sop_portal.accounts.many import UserEdit, save_users
 from sop_portal.accounts.models import User
-from sop_portal.lib.api.conditions import require_match
+from sop_portal.lib.api.conditions import CHANGING, named, require_match
 from sop_portal.lib.api.filters import FlagFilter, KeyFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
@@ -129,7 +129,7 @@ class UserList(ListView):
 class UserDetail(ApiView):
     """One user."""
 
-    takes_match = True
+    takes_match = CHANGING
 
     @extend_schema(operation_id="users_get", tags=[TAG], responses={200: UserRow})
     def get(self, request: Request, pk: int) -> Response:
@@ -168,7 +168,7 @@ class UserDetail(ApiView):
                     "roles": [],
                 } | values
             save(user, values, by=request.user)
-            return Response(one(request, pk))
+            return named(one(request, pk))
 
 
 class UserActivate(ApiView):

@@ -15,6 +15,7 @@ from sop_portal import conf
 from sop_portal.conf import own, services
 from sop_portal.conf.registry import CATEGORY_LABELS, REGISTRY, Spec
 from sop_portal.lib.api import problems
+from sop_portal.lib.api.conditions import CHANGING, named, require_match
 from sop_portal.lib.api.lists import all_at_once
 from sop_portal.lib.api.problems import Fault, Invalid, NotAccepted, pointer_of
 from sop_portal.lib.api.repeating import repeatable
@@ -104,6 +105,17 @@ def _find(request: Request, key: str) -> Spec:
     return spec
 
 
+def _held(request: Request, key: str) -> Spec:
+    """A setting, kept from others until the transaction ends, for somebody who saw it as it is."""
+    _find(request, key)
+    services.take_turns(key)
+    # What this process remembers may be a second old.
+    conf.clear_cache()
+    spec = _find(request, key)
+    require_match(request, row(spec))
+    return spec
+
+
 def _valued(refusal: Refused, prefix: str = "") -> NotAccepted:
     """A refusal whose places are keys, told by where the value stood."""
     faults = [
@@ -177,6 +189,8 @@ class SettingList(ApiView):
 class SettingDetail(ApiView):
     """One setting."""
 
+    takes_match = CHANGING
+
     @extend_schema(operation_id="settings_get", tags=[TAG], responses={200: SettingRow})
     def get(self, request: Request, key: str) -> Response:
         """One setting."""
@@ -185,21 +199,22 @@ class SettingDetail(ApiView):
     @extend_schema(operation_id="settings_replace", tags=[TAG], request=NewValue, responses={200: SettingRow})
     def put(self, request: Request, key: str) -> Response:
         """Give a setting a new value; it is in force in every process within a second."""
-        spec = _find(request, key)
-        if not isinstance(request.data, dict) or "value" not in request.data:
-            raise Invalid([Fault("/value", "required", "value is missing.")])
-        try:
-            services.set_value(key, read(NewValue, request.data)["value"], by=request.user)
-        except Refused as refusal:
-            raise _valued(refusal) from refusal
-        return Response(row(spec))
+        with transaction.atomic():
+            spec = _held(request, key)
+            if not isinstance(request.data, dict) or "value" not in request.data:
+                raise Invalid([Fault("/value", "required", "value is missing.")])
+            try:
+                services.set_value(key, read(NewValue, request.data)["value"], by=request.user)
+            except Refused as refusal:
+                raise _valued(refusal) from refusal
+            return named(row(spec))
 
     @extend_schema(operation_id="settings_delete", tags=[TAG], responses={204: None})
     def delete(self, request: Request, key: str) -> Response:
         """Give a setting its default again; one that an administrator added is removed."""
-        spec = _find(request, key)
-        if spec.own:
-            services.remove(key, by=request.user)
-        else:
-            services.reset(key, by=request.user)
+        with transaction.atomic():
+            if _held(request, key).own:
+                services.remove(key, by=request.user)
+            else:
+                services.reset(key, by=request.user)
         return Response(status=204)

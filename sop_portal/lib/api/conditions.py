@@ -10,6 +10,9 @@ from rest_framework.response import Response
 from sop_portal.lib.api.bodies import JSONRenderer
 from sop_portal.lib.api.problems import Fault, Invalid, RevisionStale
 
+# What changes a thing that has an address; its writes may say which state their author saw.
+CHANGING = ("PUT", "PATCH", "DELETE")
+
 
 def etag_of(content: bytes) -> str:
     """The name of a state: a digest of how it is sent, by what processors have instructions for."""
@@ -31,6 +34,12 @@ def require_match(request: Request, now: Any) -> None:
         raise Invalid([Fault("?If-Match", "invalid", "If-Match is the ETag of the answer you read, in its quotes.")])
     if "*" not in seen and etag_of(JSONRenderer().render(now)) not in seen:
         raise RevisionStale("Somebody changed this after you read it; read it again.", current=now)
+
+
+def refuse_match(request: Request) -> None:
+    """Refuse a write that names the state it saw where nobody looks at that: it would overwrite what it meant to keep."""
+    if "If-Match" in request.headers:
+        raise Invalid([Fault("?If-Match", "not_taken", "This operation does not look at If-Match; send it without.")])
 
 
 def named(now: Any, status: int = 200) -> Response:

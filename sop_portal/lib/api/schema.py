@@ -135,7 +135,7 @@ class PortalSchema(AutoSchema):
 
     @property
     def _takes_match(self) -> bool:
-        return bool(getattr(self.view, "takes_match", False)) and self.method in ("PUT", "PATCH", "DELETE")
+        return self.method in getattr(self.view, "takes_match", ())
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
         responses = super()._get_response_bodies(direction)

@@ -6,12 +6,13 @@ from django.http import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sop_portal.lib.api import problems
-from sop_portal.lib.api.conditions import etag_of
+from sop_portal.lib.api.conditions import etag_of, refuse_match
 
 
 class ApiView(APIView):
@@ -23,8 +24,8 @@ class ApiView(APIView):
     body_limit: int | None = None
     # The permission of those who may send files here; None: nobody sends any.
     takes_files: str | None = None
-    # Whether changing and deleting may say by If-Match what their author saw.
-    takes_match = False
+    # The verbs whose author may say by If-Match what they saw.
+    takes_match: tuple[str, ...] = ()
     # What stays possible while a person has to choose a new password.
     open_before_new_password = False
 
@@ -42,6 +43,9 @@ class ApiView(APIView):
         if failure is not None:
             raise failure
         self.check_permissions(request)
+        verb = request.method or ""
+        if verb not in (*SAFE_METHODS, *self.takes_match) and hasattr(self, verb.lower()):
+            refuse_match(request)
 
     def finalize_response(self, request: Request, response: HttpResponseBase, *args: Any, **kw: Any) -> Response:
         """Adds what is left of the limit, and answers 304 where the caller holds the same already."""
