@@ -91,7 +91,8 @@ def _side(field: models.Field, alias: str) -> list[str]:
 def changes(fields: Iterable[models.Field], verb: str) -> str:
     """The SQL of what changed as jsonb: {field: [old, new]}; of a row that came or went what it says at all."""
     always: list[str] = []
-    sometimes: list[str] = []
+    possible: list[tuple[str, list[str]]] = []
+    fields = list(fields)
     for field in fields:
         new, old = f"n_{field.attname}", f"o_{field.attname}"  # type: ignore[attr-defined]
         if verb == UPDATED:
@@ -106,12 +107,33 @@ def changes(fields: Iterable[models.Field], verb: str) -> str:
         if verb != UPDATED and not (field.null or field.empty_strings_allowed):
             always += ["','", *said] if always else said
         else:
-            sometimes.append(f"CASE WHEN {condition} THEN {_joined(said)} END")
+            possible.append((condition, said))
     # What is never missing needs no function that skips it.
-    told = _joined(["'{'", *always, "'}'"])
-    if sometimes:
-        told = f"concat('{{', concat_ws(',', {', '.join([*([_joined(always)] if always else []), *sometimes])}), '}}')"
+    comma = ["','"] if always else []
+    sometimes = [f"CASE WHEN {condition} THEN {_joined([*comma, *said])} END" for condition, said in possible]
+    if always:
+        told = _joined(["'{'", *always, *sometimes, "'}'"])
+    else:
+        told = f"concat('{{', concat_ws(',', {', '.join(sometimes)}), '}}')"
+    if verb == UPDATED and all(isinstance(field, models.DecimalField) for field in fields):
+        told = _if_all_changed(fields, told)
     return f"{told}::jsonb"
+
+
+def _if_all_changed(fields: Sequence[models.Field], otherwise: str) -> str:
+    """The SQL of numbers that changed, put together at once where each of them did, as those of facts mostly do."""
+    condition = " AND ".join(f"n_{field.name} <> o_{field.name}" for field in fields)
+    pieces = ["'{'"]
+    for field in fields:
+        pieces += [
+            f"'\"{field.name}\":['",
+            *plain(field, f"o_{field.name}"),
+            "','",
+            *plain(field, f"n_{field.name}"),
+            "'],'",
+        ]
+    pieces[-1] = "']}'"
+    return f"CASE WHEN {condition} THEN {_joined(pieces)} ELSE {otherwise} END"
 
 
 def told(model: type[models.Model], fields: Sequence[models.Field], verb: str) -> tuple[str, str, str]:

@@ -119,6 +119,24 @@ def test_what_the_trail_says_is_what_it_says_of_single_writes(admin, pair):
     assert (told_of_run.entity_id, told_of_run.actor) == (str(run.pk), admin)
 
 
+@pytest.mark.parametrize(
+    ("cost", "row", "changes"),
+    [
+        ("1.5", (7, 80, "2.50"), {"quantity": ["100", "7"], "amount": ["1000", "80"], "cost": ["1.5", "2.5"]}),
+        ("1.5", (7, 80, "1.5"), {"quantity": ["100", "7"], "amount": ["1000", "80"]}),
+        ("1.5", (100, 1000, 0), {"cost": ["1.5", "0"]}),
+        ("1.5", (7, 1000, ""), {"quantity": ["100", "7"]}),
+        (None, (7, 80, "2.5"), {"quantity": ["100", "7"], "amount": ["1000", "80"], "cost": [None, "2.5"]}),
+        (None, (100, 80, ""), {"amount": ["1000", "80"]}),
+    ],
+)
+def test_what_changed_is_told_and_nothing_else(admin, pair, cost, row, changes):
+    make_actual(pair, NOV, 100, cost=cost and Decimal(cost))
+    next_transaction()
+    imported("actuals", csv_bytes(ACTUALS, [("C1", "110001", "2026-11", *row)]), admin)
+    assert Entry.objects.get(action="actual_updated").changes == changes
+
+
 def test_a_revision_holds_what_an_actual_was_and_became(admin, pair):
     with acting(admin, source="web"):
         actual = make_actual(pair, NOV, 100, cost=Decimal("1.5"))
