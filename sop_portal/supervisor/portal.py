@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sop_portal.supervisor import access as access_file
@@ -30,9 +30,10 @@ def say(line: str) -> None:
 
 
 @contextlib.contextmanager
-def stopping_on_signals() -> Iterator[None]:
+def stopping_on_signals(
+    numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+) -> Iterator[None]:
     """Turn Ctrl-C, SIGTERM and a closed terminal into Stopped, once: the stopping itself is not interrupted."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(number: int, frame: object) -> None:
         for other in numbers:

@@ -1,5 +1,6 @@
 """Management commands beside running servers and alone; throwaway servers; psql."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -162,6 +163,26 @@ def test_throwaway_servers_go_with_their_folder_and_pass_the_exit_code_on() -> N
     var, env = done.stdout.split()
     assert env == "local"
     assert not Path(var).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_throwaway_servers_that_are_stopped_leave_no_folder(number: signal.Signals) -> None:
+    body = "import os, time; print('in', os.environ['VAR'], flush=True); time.sleep(60)"
+    asked = ["-m", "sop_portal.supervisor", "test", "--", sys.executable, "-c", body]
+    killed = machine.Supervisor(*asked, env=machine.clean())
+    var = Path(killed.wait_for("in ").split()[1])
+    others = machine.descendants(killed.process.pid)
+    try:
+        killed.process.send_signal(number)
+        killed.process.wait(60)
+        assert machine.gone_within(others, 20)
+        if number == signal.SIGKILL:
+            # It could not, so the next one does.
+            assert var.exists()
+            assert machine.run([*asked[:4], "true"]).returncode == 0
+        assert not var.exists()
+    finally:
+        killed.end(9)
 
 
 def test_psql_speaks_as_either_role(made: Path) -> None:
