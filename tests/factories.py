@@ -15,6 +15,7 @@ from cycles.models import Cycle
 from forecasts import services as line_services
 from forecasts.models import Line
 from masterdata.models import Actual, Customer, MatrixEntry, Price, Product, ProductGroup
+from sop_portal.accounts.many import give_roles
 from sop_portal.accounts.models import User
 
 PASSWORD = "garlic-press-and-peeler"
@@ -33,6 +34,12 @@ def _hashed() -> str:
     return make_password(PASSWORD)
 
 
+@functools.cache
+def _group(role: str) -> Group:
+    """The group of a role, which a migration made."""
+    return Group.objects.get(name=role)
+
+
 def make_user(role: str | None = None, **kw: Any) -> User:
     """A user with the password `PASSWORD` and one role (sales_rep, manager, admin, viewer) or none."""
     n = next(_numbers)
@@ -42,7 +49,7 @@ def make_user(role: str | None = None, **kw: Any) -> User:
     with _claimed():
         user = User.objects.create(password=_hashed(), **kw)
         if role:
-            user.groups.add(Group.objects.get(name=role))
+            give_roles({user: [role]}, {role: _group(role)})
     return User.objects.get(pk=user.pk)
 
 

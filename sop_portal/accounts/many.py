@@ -41,7 +41,7 @@ def save_users(edits: Sequence[UserEdit], *, by: User | None) -> None:
         # A manager may have come in the same list, and has a key only now.
         edit.user.manager = manager
     ended = _change([edit.user for edit in edits])
-    ended |= _give_roles({edit.user: edit.roles for edit in edits if edit.roles is not None}, groups)
+    ended |= give_roles({edit.user: edit.roles for edit in edits if edit.roles is not None}, groups)
     revoke_access(sorted(ended))
     User.objects.refuse_without_admin(had_admin)
 
@@ -73,7 +73,7 @@ def _change(users: Sequence[User]) -> set[int]:
     return {user.pk for user in changed if user.is_active != stored[user.pk].is_active}
 
 
-def _give_roles(wanted: Mapping[User, Collection[str]], groups: Mapping[str, Group]) -> set[int]:
+def give_roles(wanted: Mapping[User, Collection[str]], groups: Mapping[str, Group]) -> set[int]:
     """Make the roles of users those wanted and tell each change; the keys of those whose roles changed."""
     through: Any = User.groups.through
     ids = [user.pk for user in wanted]

@@ -197,7 +197,7 @@ def test_the_state_of_a_token_is_what_the_api_makes_of_it(user: Any) -> None:
     ended, revoked = made(user, "ended")[0], made(user, "revoked")[0]
     with acting(user, source="web"):
         bearer.revoke_token(user, revoked.pk)
-    PersonalToken.objects.filter(pk=ended.pk).untracked().update(access_version=user.access_version - 1)
+    PersonalToken.objects.filter(pk=ended.pk).untracked().update(access_version=user.access_version + 1)
     now = timezone.now() + dt.timedelta(days=1)
     assert {token.name: token.state(now) for token in PersonalToken.objects.all()} == {
         name: name for name in ("valid", "expired", "revoked", "ended")
@@ -213,7 +213,7 @@ def test_the_state_of_a_token_is_what_the_api_makes_of_it(user: Any) -> None:
 def test_the_list_says_why_a_token_is_not_accepted(client: Client, user: Any) -> None:
     made(user, "Old", 1)
     past, _ = made(user, "Past")
-    PersonalToken.objects.filter(pk=past.pk).untracked().update(access_version=user.access_version - 1)
+    PersonalToken.objects.filter(pk=past.pk).untracked().update(access_version=user.access_version + 1)
     with time_machine.travel(dt.datetime.now(dt.UTC) + dt.timedelta(days=1, seconds=5), tick=False):
         client.force_login(user)
         told = words(client.get(TOKENS))
