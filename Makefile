@@ -24,8 +24,9 @@ help:
 run: venv
 	@exec $(SUPERVISOR) run --end-with-parent
 
+# Compiled files are kept, whatever the environment says: the tests start the portal's programs a hundred times.
 test: venv-dev programs
-	@$(SUPERVISOR) test -- $(BIN)/python -m pytest -n 2 $(ARGS)
+	@unset PYTHONDONTWRITEBYTECODE; $(SUPERVISOR) test -- $(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: venv-dev
 	@$(BIN)/ruff check .
