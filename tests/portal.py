@@ -34,6 +34,10 @@ class PatientServer(ThreadedWSGIServer):
 
     daemon_threads = False
 
+    def serve_forever(self, poll_interval: float = 0.02) -> None:
+        """As usual, but looks often whether it is to end: each test waits for that."""
+        super().serve_forever(poll_interval)
+
 
 class PortalThread(LiveServerThread):
     server_class = PatientServer
@@ -129,7 +133,7 @@ def elsewhere() -> Iterator[list[str]]:
     """Two origins beside the portal's."""
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) for _ in range(2)]
     for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     yield [f"http://127.0.0.1:{server.server_port}" for server in servers]
     for server in servers:
         server.shutdown()

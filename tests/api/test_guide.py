@@ -143,7 +143,7 @@ def moody() -> Iterator[str]:
     """The address of an API that is busy and away before it answers."""
     Moody.keys.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Moody)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

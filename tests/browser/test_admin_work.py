@@ -45,7 +45,6 @@ def test_axe_finds_nothing_on_the_pages_of_admins(portal: Portal, world: Any, sc
         reverse("forecasts:prices", args=[world["cycle"].pk]),
     ):  # fmt: skip
         page.goto(address)
-        page.wait_for_load_state("networkidle")
         if problems := axe(page, preload=False):
             found[address] = problems
     assert found == {}

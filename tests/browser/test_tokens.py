@@ -43,6 +43,7 @@ def test_a_token_is_made_copied_and_revoked_by_keyboard(portal, scheme, width):
     expect(page.get_by_role("heading", level=1)).to_have_text("One of your tokens is valid")
     looked_at(page)
     page.get_by_role("link", name="Revoke Nightly load").press("Enter")
+    expect(page.get_by_role("button", name="Revoke the token")).to_be_visible()
     looked_at(page)
     page.get_by_role("button", name="Revoke the token").press("Enter")
     expect(page.locator("#messages")).to_have_text("“Nightly load” is revoked: it is not accepted any more.")
