@@ -77,6 +77,10 @@ def django_db_setup(
     home = owner.path.lstrip("/")
     with owner_connection(home) as server:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        # Tables without statistics count as large, and to start two helpers takes longer than any statement of a test.
+        server.execute(
+            sql.SQL("ALTER DATABASE {} SET max_parallel_workers_per_gather = 0").format(sql.Identifier(name))
+        )
     role = sql.Identifier(app.username or "")
     with owner_connection(name) as database:
         for statement in (

@@ -87,12 +87,15 @@ class FailAt:
 
 
 def checksums() -> dict[str, str]:
-    """A checksum of every table's rows."""
-    tables = [name for name in connection.introspection.table_names() if name != "django_migrations"]
-    one = sql.SQL("SELECT {}, md5(coalesce(string_agg(row::text, '|' ORDER BY row::text), '')) FROM {} AS row")
-    query = sql.SQL(" UNION ALL ").join(one.format(sql.Literal(name), sql.Identifier(name)) for name in tables)
+    """A checksum of every table's rows; the statement is planned once a test, which takes longer than to run it."""
     with connection.cursor() as cursor:
-        cursor.execute(query)
+        cursor.execute("SELECT FROM pg_prepared_statements WHERE name = 'checksums'")
+        if cursor.fetchone() is None:
+            tables = [name for name in connection.introspection.table_names() if name != "django_migrations"]
+            one = sql.SQL("SELECT {}, md5(coalesce(string_agg(row::text, '|' ORDER BY row::text), '')) FROM {} AS row")
+            each = sql.SQL(" UNION ALL ").join(one.format(sql.Literal(name), sql.Identifier(name)) for name in tables)
+            cursor.execute(sql.SQL("PREPARE checksums AS {}").format(each))
+        cursor.execute("EXECUTE checksums")
         return dict(cursor.fetchall())
 
 
@@ -121,6 +124,9 @@ def attempt(act: Callable[[], Any], n: int = 0) -> tuple[bool, bool, dict[str, s
 @pytest.fixture
 def world() -> SimpleNamespace:
     """An open cycle of one rep: two live lines with their answers and a dormant one."""
+    with connection.cursor() as cursor:
+        # What was planned for the tables of another test.
+        cursor.execute("DEALLOCATE ALL")
     manager = make_user("manager")
     world = SimpleNamespace(manager=manager, admin=make_user("admin"), rep=make_user("sales_rep", manager=manager))
     world.customer = make_customer(sales_rep=world.rep)

@@ -66,10 +66,14 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def explain(sql: str) -> list[dict[str, Any]]:
+    """The steps of the plan of a statement, with the helpers that a real database has, and those of tests have not."""
     with connection.cursor() as cursor:
+        cursor.execute("SET max_parallel_workers_per_gather = 2")
         # A statement that the page itself sent, never input.
         cursor.execute("EXPLAIN (FORMAT JSON) " + sql.replace("%", "%%"), [])
-        return list(nodes(cursor.fetchone()[0][0]["Plan"]))
+        plan = cursor.fetchone()[0][0]["Plan"]
+        cursor.execute("RESET max_parallel_workers_per_gather")
+        return list(nodes(plan))
 
 
 def statements(username: str, address: str) -> list[str]:
