@@ -19,6 +19,10 @@ class Number(serializers.DecimalField):
     def __init__(self, **more: Any) -> None:
         super().__init__(max_digits=None, decimal_places=None, **more)
 
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """None is no number; an empty text is refused, which the framework would take for none."""
+        return serializers.Field.validate_empty_values(self, data)
+
     def to_internal_value(self, data: Any) -> Any:
         """The number. The framework would take " 1_000 " and true as well."""
         is_text = isinstance(data, str) and not isinstance(data, Written)

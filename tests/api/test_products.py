@@ -55,6 +55,7 @@ def test_a_product_is_added_read_changed_and_deactivated(admin: Program) -> None
         ({"uom": ""}, 400, "/uom"),
         ({"weight": -1}, 422, "/weight"),
         ({"weight": True}, 400, "/weight"),
+        ({"weight": ""}, 400, "/weight"),
         ({"list_price": "1e3"}, 201, ""),
         ({"list_price": "12345678901"}, 422, "/list_price"),
         ({"parent_group_code": "G8"}, 400, "/parent_group_code"),
