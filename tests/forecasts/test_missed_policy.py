@@ -75,7 +75,7 @@ def test_figures_of_the_cycle_itself(world, policy, published):
     # Home
     assert progress.money(own(world)).now == (handed_in + missed) * PRICE
     # Review
-    found = queue.with_money(own(world)).order_by("pk")
+    found = queue.with_money(own(world)).order_by("product__item_code")
     assert [(line.next12, line.saved12, line.money) for line in found] == [
         (handed_in, handed_in, handed_in * PRICE), (missed, 12 * SAVED, missed * PRICE)
     ]  # fmt: skip
