@@ -24,10 +24,14 @@ def _opened(request: Request, known: Iterable[str]) -> tuple[bodies.Reader, int]
     return reader, bodies.revision_of(request, reader)
 
 
-class LineSubmit(ApiView):
-    """Hand in a line."""
+class Act(ApiView):
+    """What somebody does to one line as they saw it."""
 
     takes_match = ("POST",)
+
+
+class LineSubmit(Act):
+    """Hand in a line."""
 
     @also_answers(412, 428)
     @extend_schema(
@@ -47,10 +51,8 @@ class LineSubmit(ApiView):
         return sent(request, pk)
 
 
-class LineRecall(ApiView):
+class LineRecall(Act):
     """Take back a line."""
-
-    takes_match = ("POST",)
 
     @also_answers(412, 428)
     @extend_schema(
@@ -78,10 +80,8 @@ def _decide(request: Request, pk: int, act: Any) -> Response:
     return sent(request, pk)
 
 
-class LineApprove(ApiView):
+class LineApprove(Act):
     """Accept a line."""
-
-    takes_match = ("POST",)
 
     @also_answers(412, 428)
     @extend_schema(
@@ -94,10 +94,8 @@ class LineApprove(ApiView):
         return _decide(request, pk, services.approve_lines)
 
 
-class LineReject(ApiView):
+class LineReject(Act):
     """Refuse a line."""
-
-    takes_match = ("POST",)
 
     @also_answers(412, 428)
     @extend_schema(
@@ -110,10 +108,8 @@ class LineReject(ApiView):
         return _decide(request, pk, services.reject_lines)
 
 
-class LineReturn(ApiView):
+class LineReturn(Act):
     """Give a line back."""
-
-    takes_match = ("POST",)
 
     @also_answers(412, 428)
     @extend_schema(
@@ -126,10 +122,8 @@ class LineReturn(ApiView):
         return _decide(request, pk, services.return_lines)
 
 
-class LineAdjust(ApiView):
+class LineAdjust(Act):
     """Change a line after the close."""
-
-    takes_match = ("POST",)
 
     @also_answers(412, 428)
     @extend_schema(

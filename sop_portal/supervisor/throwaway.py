@@ -41,9 +41,10 @@ def run(command: Sequence[str]) -> int:
 def _clear_away() -> None:
     """Delete the folders of those that were killed: a gigabyte or more each, and nobody else would."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        # Without the file it may be one that is just being made; another's folder is theirs to delete.
+        # A lock that nobody has written into yet is of one that is just being made. Another's folder is theirs to delete,
+        # and what a link leads to is nothing that was made here.
         with contextlib.suppress(FolderBusy, OSError):
-            if path.stat().st_uid == os.geteuid() and (path / "lock").exists():
+            if not path.is_symlink() and path.stat().st_uid == os.geteuid() and (path / "lock").stat().st_size:
                 lock = Lock(Folder(path), "clearing away")
                 lock.acquire()
                 shutil.rmtree(path, ignore_errors=True)

@@ -21,7 +21,7 @@ from sop_portal.conf.registry import REGISTRY
 from sop_portal.conf.services import add, set_value
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.jobs import SCHEDULES
-from tests.api.succeeding import Request, succeeding
+from tests.api.succeeding import LATER, NEXT_PASSWORD, Request, succeeding
 from tests.factories import PASSWORD, answer, make_cycle, make_product, open_cycle
 from tests.imports import ACTUALS, csv_bytes, imported, upload
 from tests.workbooks import Plan, Row, grid, save_xlsx
@@ -108,8 +108,8 @@ def make_company(folder: Path) -> Company:
         add(key="of_the_company", category="GENERAL", kind="text", label="Name", value="Elm", by=world.admin)
     with acting(world.rep, source="web"):
         added = add_line(world.cycle.pk, world.customer, make_product(item_code="P5"), by=world.rep)
-    good, bad = ([world.customer.customer_id, "P0", month, 70, 700, 400] for month in ("2026-11", "November?"))
-    file, faulty = csv_bytes(ACTUALS, [good]), csv_bytes(ACTUALS, [good, bad])
+    right, wrong = ([world.customer.customer_id, "P0", month, 70, 700, 400] for month in ("2026-11", "November?"))
+    file, faulty = csv_bytes(ACTUALS, [right]), csv_bytes(ACTUALS, [right, wrong])
     upload("actuals", file, world.admin)
     refused, applied = upload("actuals", faulty, world.admin), imported("actuals", file, world.admin)
     with acting(world.rep, source="web"):
@@ -160,8 +160,8 @@ def _words(world: Any) -> dict[str, list[Any]]:
         "manager_id": [world.manager.pk], "owner_id": [world.rep.pk], "reps": [[world.rep.pk]],
         "roles": [["manager"], ["sales_rep"]], "time_zone": ["America/New_York"], "version": ["2027"],
         "username": [world.rep.email], "password": [PASSWORD], "old_password": [PASSWORD],
-        "new_password": ["a long walk round the lake"], "refresh": [bearer.issue(world.rep).refresh],
-        "until": ["2031-05-06T07:08:09Z"], "closes_at": ["2031-05-06T07:08:09Z"], "first_period": ["2027-02"],
+        "new_password": [NEXT_PASSWORD], "refresh": [bearer.issue(world.rep).refresh],
+        "until": [LATER], "closes_at": [LATER], "first_period": ["2027-02"],
         "page": [1], "search": ["Garlic"], "If-Match": ['"1"', "*"],
         "value": [True, 30, "words", None],
     }  # fmt: skip

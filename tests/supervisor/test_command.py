@@ -3,11 +3,13 @@
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from sop_portal.supervisor import command
+from sop_portal.supervisor import command, throwaway
+from sop_portal.supervisor.folder import Folder, Lock
 from tests.supervisor import machine
 
 # What manage.py does around Django, with `BODY` in Django's place.
@@ -183,6 +185,28 @@ def test_throwaway_servers_that_are_stopped_leave_no_folder(number: signal.Signa
         assert not var.exists()
     finally:
         killed.end(9)
+
+
+def test_only_folders_of_those_who_are_gone_are_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = {name: tmp_path / f"sop-test-{name}" for name in ("gone", "begun", "used")}
+    for path in made.values():
+        path.mkdir()
+        (path / "lock").write_text("999999999 tests\n")
+    (made["begun"] / "lock").write_text("")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "lock").write_text("a note of mine")
+    link = tmp_path / "sop-test-link"
+    link.symlink_to(mine)
+    lock = Lock(Folder(made["used"]), "tests")
+    lock.acquire()
+    try:
+        assert throwaway.run(["true"]) == 0
+    finally:
+        lock.release()
+    assert {path.name for path in tmp_path.iterdir()} == {"sop-test-begun", "sop-test-used", "sop-test-link", "mine"}
+    assert (mine / "lock").read_text() == "a note of mine"
 
 
 def test_psql_speaks_as_either_role(made: Path) -> None:
