@@ -108,9 +108,10 @@ def django_db_setup(
 def drop(server: psycopg.Connection[Any], name: str) -> None:
     """Drop a database and whatever is connected to it.
 
-    The owner may not end a worker of autovacuum, which is the superuser's; that ends by itself within a moment.
+    The owner may not end a worker of autovacuum, which is the superuser's; that ends by itself, on a busy machine after
+    half a minute.
     """
-    for left in range(60, -1, -1):
+    for left in range(360, -1, -1):
         try:
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             return

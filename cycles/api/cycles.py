@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from cycles import services
 from cycles.api import shapes
 from cycles.models import Cycle
-from sop_portal.lib.api.conditions import CHANGING, named, require_match
+from sop_portal.lib.api.conditions import CHANGING, created, named, require_match
 from sop_portal.lib.api.filters import MonthFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
@@ -65,8 +65,7 @@ class CycleList(ListView):
         """Create a draft. Nobody but those who run cycles sees it until it is opened."""
         services.require_mover(request.user)
         cycle = services.create_cycle(**read(shapes.CycleBody, request.data), by=request.user)
-        address = request.build_absolute_uri(f"{request.path.rstrip('/')}/{cycle.pk}")
-        return Response(shapes.whole(cycle), status=201, headers={"Location": address})
+        return created(request, shapes.whole(cycle), cycle.pk)
 
 
 class CycleActive(ApiView):

@@ -18,7 +18,7 @@ from forecasts.services.adding import add_line, delete_line
 from forecasts.services.values import number_text
 from masterdata.models import Customer, Product
 from sop_portal.lib.api.bodies import JSONRenderer
-from sop_portal.lib.api.conditions import CHANGING, etag_of
+from sop_portal.lib.api.conditions import CHANGING, address_below, etag_of
 from sop_portal.lib.api.filters import FlagFilter, InstantFilter, KeyFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.problems import Fault, NotAccepted
@@ -106,8 +106,7 @@ class LineList(ListView):
             raise NotAccepted([Fault(f"/{name}", "unknown", f"There is no {what} {code} among those you may use.")])
         with placed([]):
             line = add_line(cycle.pk, customer, product, by=request.user)
-        address = request.build_absolute_uri(f"{request.path.rstrip('/')}/{line.pk}")
-        return sent(request, line.pk, status=201, headers={"Location": address})
+        return sent(request, line.pk, status=201, headers={"Location": address_below(request, line.pk)})
 
 
 class LineDetail(ApiView):

@@ -47,6 +47,7 @@ def hidden(user: Any) -> Collection[str]:
 RESOURCE = Resource(
     model=Customer,
     shape=CustomerShape,
+    key="customer_id",
     paths={
         "id": "id",
         **{column.name: column.name for column in CUSTOMERS.columns},

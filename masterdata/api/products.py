@@ -46,6 +46,7 @@ class ProductShape(Shape):
 RESOURCE = Resource(
     model=Product,
     shape=ProductShape,
+    key="item_code",
     paths={
         "id": "id",
         **{column.name: column.name for column in PRODUCTS.columns if column.name not in OF_GROUPS},

@@ -34,7 +34,7 @@ class Resource:
     shape: what a body holds and a row looks like. paths: name in a row -> where the value stands, seen from the model.
     prepared: adds what paths name beyond the model's own. hidden: the names whose values a person may not see; they are
     null in their rows. turned: name -> how a value is sent. takes: turns the names and codes of a body into fields of
-    the model; told: field -> its name in a body.
+    the model; told: field -> its name in a body. key: the name whose value stands in the address of a row.
     """
 
     model: type[models.Model]
@@ -45,6 +45,7 @@ class Resource:
     turned: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     takes: Callable[[dict[str, Any], Any], dict[str, Any]] = as_they_are
     told: Mapping[str, str] = field(default_factory=dict)
+    key: str = "id"
 
     def visible(self, user: Any) -> Any:
         """The rows that `user` may see."""

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from masterdata import services
 from masterdata.api.resources import Resource
-from sop_portal.lib.api.conditions import CHANGING, named, require_match
+from sop_portal.lib.api.conditions import CHANGING, created, named, require_match
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.views import ApiView
@@ -38,7 +38,8 @@ class Growing(RowList):
         services.require_to("add", resource.model, user)
         with transaction.atomic(), resource.in_its_words():
             row = services.create(resource.model, resource.values(request.data, user), by=user)
-            return named(resource.one(row.pk, user), 201)
+            shown = resource.one(row.pk, user)
+            return created(request, shown, shown[resource.key])
 
 
 def described_list(

@@ -22,7 +22,7 @@ from sop_portal.lib import ratelimit
 from sop_portal.lib.api import repeating
 from sop_portal.lib.api.bodies import JSONParser
 from tests.api.helpers import Program, program_of
-from tests.factories import make_user
+from tests.factories import make_customer, make_group, make_product, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -340,3 +340,38 @@ def test_a_state_that_nobody_looks_at_is_not_passed_over(program: Program, verb:
     assert (refused.status_code, [fault["pointer"] for fault in refused.json()["errors"]]) == (400, ["?If-Match"])
     assert program("DELETE", "/customers", If_Match='"seen"').status_code == 405
     assert program(verb, address, body).status_code in (200, 201)
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "key"),
+    [
+        ("/customers", {"customer_id": "A/B 1%2F", "name": "Elm"}, "A%2FB%201%252F"),
+        (
+            "/settings",
+            {"key": "centre", "category": "GENERAL", "kind": "text", "label": "Centre", "value": "1"},
+            "centre",
+        ),
+        ("/users", {"email": "new@example.com", "full_name": "New Rep"}, None),
+        ("/cycles", {"first_period": "2027-01", "closes_at": "2031-05-06T07:08:09Z"}, None),
+        ("/products", {"item_code": "110/001", "description": "Garlic", "group_code": "G", "uom": "CS"}, "110%2F001"),
+        ("/matrix", {"customer_id": "C1", "item_code": "P1"}, None),
+        (
+            "/sales-history",
+            {"customer_id": "C1", "item_code": "P1", "period": "2026-01", "quantity": 1, "amount": 1},
+            None,
+        ),
+    ],
+)
+def test_what_is_added_is_found_where_the_answer_says(
+    program: Program, address: str, body: Any, key: str | None
+) -> None:
+    make_group(code="G")
+    make_customer(customer_id="C1")
+    make_product(item_code="P1")
+    # With or without a slash at the end of what was asked.
+    made = program("POST", f"{address}/", body)
+    assert made.status_code == 201, made.content
+    below = f"http://testserver/api/v1{address}/"
+    assert made["Location"] == below + (key or str(made.json()["id"]))
+    found = program("GET", made["Location"].removeprefix("http://testserver/api/v1"))
+    assert (found.status_code, found.json(), found["ETag"]) == (200, made.json(), made["ETag"])

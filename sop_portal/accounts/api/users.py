@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from sop_portal.accounts import mail, services, throttling
 from sop_portal.accounts.many import UserEdit, save_users
 from sop_portal.accounts.models import User
-from sop_portal.lib.api.conditions import CHANGING, named, require_match
+from sop_portal.lib.api.conditions import CHANGING, created, named, require_match
 from sop_portal.lib.api.filters import FlagFilter, KeyFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
@@ -122,8 +122,7 @@ class UserList(ListView):
         with transaction.atomic():
             user = save(User(), read(UserBody, request.data), by=request.user)
             mail.send_password_links([user], welcome=True)
-        row = one(request, user.pk)
-        return Response(row, status=201, headers={"Location": request.build_absolute_uri(f"{request.path}/{user.pk}")})
+        return created(request, one(request, user.pk), user.pk)
 
 
 class UserDetail(ApiView):

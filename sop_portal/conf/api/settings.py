@@ -15,7 +15,7 @@ from sop_portal import conf
 from sop_portal.conf import own, services
 from sop_portal.conf.registry import CATEGORY_LABELS, REGISTRY, Spec
 from sop_portal.lib.api import problems
-from sop_portal.lib.api.conditions import CHANGING, named, require_match
+from sop_portal.lib.api.conditions import CHANGING, created, named, require_match
 from sop_portal.lib.api.lists import all_at_once
 from sop_portal.lib.api.problems import Fault, Invalid, NotAccepted, pointer_of
 from sop_portal.lib.api.repeating import repeatable
@@ -161,7 +161,7 @@ class SettingList(ApiView):
         """Add a setting of one's own, for programs that keep something here."""
         _require_reader(request)
         spec = services.add(**{"help": "", **read(NewSetting, request.data)}, by=request.user)
-        return Response(row(spec), status=201)
+        return created(request, row(spec), spec.key)
 
     @extend_schema(operation_id="settings_change", tags=[TAG], request=NewValues, responses={200: SettingPage})
     def patch(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Any
+from urllib.parse import quote
 
 from django.utils.http import parse_etags
 from rest_framework.request import Request
@@ -42,6 +43,19 @@ def refuse_match(request: Request) -> None:
         raise Invalid([Fault("?If-Match", "not_taken", "This operation does not look at If-Match; send it without.")])
 
 
-def named(now: Any, status: int = 200) -> Response:
+def named(now: Any) -> Response:
     """What a write left behind as its answer, with the name that the next `If-Match` takes."""
-    return Response(now, status=status, headers={"ETag": etag_of(JSONRenderer().render(now))})
+    return Response(now, headers={"ETag": etag_of(JSONRenderer().render(now))})
+
+
+def created(request: Request, now: Any, key: Any) -> Response:
+    """What was added to the list that `request` went to, with its name and the address at which `key` finds it."""
+    answer = named(now)
+    answer.status_code = 201
+    answer["Location"] = address_below(request, key)
+    return answer
+
+
+def address_below(request: Request, key: Any) -> str:
+    """The address of what `key` finds in the list that `request` went to, with or without a slash at its end."""
+    return request.build_absolute_uri(f"{request.path.rstrip('/')}/{quote(str(key), safe='')}")
