@@ -337,6 +337,16 @@ class TestBrokenOff:
         self.check(place, wanted)
 
 
+def test_a_month_that_goes_while_it_is_looked_at_stands_in_nobodys_way(history, monkeypatch):
+    """The statement began before another worker's drop was committed, and counted after it."""
+    clean()
+    monkeypatch.setattr(
+        "audit.retention._DUE", "SELECT month, 0, 'It holds 0 entries, of which 6 are sealed.' FROM audit_tombstone"
+    )
+    assert retention.due() == []
+    assert clean() == []
+
+
 def _die(*_: object) -> None:
     raise KeyboardInterrupt
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from forecasts.models import Line
 from masterdata.models import MatrixEntry, Product
@@ -60,12 +61,12 @@ def test_prices_change_for_a_customer_and_the_lines_follow(portal: Portal, world
     page.fill("[name=percent]", "10")
     page.fill("[name=valid_from]", "2027-01-01")
     page.click("text=Preview")
-    assert "3 prices would be written" in page.inner_text("#content")
+    expect(page.locator("#content")).to_contain_text("3 prices would be written")
     assert axe(page, preload=False) == []
     page.click("text=Change the prices")
     page.click("text=Update or leave them")
     page.click("button:has-text('Update 3 lines')")
-    assert "3 lines have the new prices, in 48 cells." in page.inner_text("#messages")
+    expect(page.locator("#messages")).to_contain_text("3 lines have the new prices, in 48 cells.")
     assert {price for line in Line.objects.all() for price in line.unit_price} == {11}
 
 
@@ -77,7 +78,7 @@ def test_a_matrix_is_ticked(portal: Portal, world: Any, javascript: bool) -> Non
     page.check(f"#tick-{ginger.pk}")
     page.fill(f"[name=price-{ginger.pk}]", "12.5")
     page.click("input[value=Save]")
-    assert "1 product added, 1 price written." in page.inner_text(".messagelist")
+    expect(page.locator(".messagelist")).to_contain_text("1 product added, 1 price written.")
     assert MatrixEntry.objects.get(product=ginger).prices.get().unit_price == 12.5
 
 
@@ -89,7 +90,7 @@ def test_a_product_is_replaced_by_one_that_is_searched(portal: Portal, world: An
     page.keyboard.type("Ginger")
     page.click(".select2-results__option:has-text('Ginger')")
     page.click("text=Preview")
-    assert "gets 1 matrix entry" in page.inner_text("#content")
+    expect(page.locator("#content")).to_contain_text("gets 1 matrix entry")
     page.click("input[name=apply]")
-    assert "has taken the place of" in page.inner_text(".messagelist")
+    expect(page.locator(".messagelist")).to_contain_text("has taken the place of")
     assert Product.objects.get(pk=world["entry"].product_id).replaced_by == Product.objects.get(description="Ginger")

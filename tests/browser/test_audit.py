@@ -1,7 +1,10 @@
 """The pages of the trail in Chromium: narrow and wide, light and dark, with and without JavaScript."""
 
+import re
+
 import pytest
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from audit import retention
 from audit.context import acting
@@ -50,8 +53,8 @@ def test_the_way_from_the_list_to_the_seal_needs_no_script(portal, trail):
     page = portal.page(trail, javascript=False)
     page.goto(reverse("audit:list"))
     page.get_by_role("link", name="Seal", exact=True).click()
-    assert "for the seal" in page.get_by_role("heading", level=1).text_content()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("for the seal")
     page.goto(reverse("audit:statistics"))
     page.get_by_role("link", name="Audit trail", exact=True).first.click()
     page.get_by_role("link", name="Critical events").click()
-    assert page.get_by_role("heading", level=1).text_content().startswith("Critical events: ")
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Critical events: "))

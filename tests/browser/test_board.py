@@ -6,6 +6,7 @@ import datetime as dt
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from audit.context import acting
 from cycles.models import Participant
@@ -61,11 +62,11 @@ def test_a_rep_is_ticked_looked_at_and_reminded(portal, world, javascript):
     page.get_by_role("checkbox", name="Oskar Rep").check()
     page.get_by_role("button", name="Remind the ticked…").click()
     page.wait_for_url("**/board/remind/**")
-    assert "Remind one rep of what is left?" in page.locator("h1").inner_text()
-    assert "3 lines left for S&OP Jan 2027" in page.locator("main").inner_text()
+    expect(page.locator("h1")).to_contain_text("Remind one rep of what is left?")
+    expect(page.locator("main")).to_contain_text("3 lines left for S&OP Jan 2027")
     page.get_by_role("button", name="Send 1 reminder").click()
     page.wait_for_url("**/board/?cycle=*")
-    assert "1 reminder is on the way." in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("1 reminder is on the way.")
     assert [mail.user for mail in OutboxMail.objects.all()] == [world.other_rep]
 
 

@@ -1,6 +1,7 @@
 """The data pages in Chromium: with and without JavaScript, by keyboard, narrow and wide, light and dark."""
 
 import datetime as dt
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,7 +71,7 @@ def test_the_comparison_of_two_cycles_is_accessible_and_looks_closer(portal, sch
     answer(Line.objects.filter(cycle=february, customer=world.customer).select_related("cycle", "owner").first(), 130)
     page = portal.page(world.admin, scheme=scheme, width=width)
     page.goto(f"{reverse('forecasts:compare')}?by=customer")
-    assert f"{february} plans 15 % more sales" in page.locator("h1").inner_text()
+    expect(page.locator("h1")).to_contain_text(f"{february} plans 15 % more sales")
     assert axe(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.get_by_role("link", name=world.customer.label).click()
@@ -87,15 +88,15 @@ def test_a_plot_is_read_by_keyboard(portal, company):
     readout = page.locator("[data-plot] [data-part=readout]").first
     area.focus()
     last = f"{company.last:%b} {company.last.year}: sold 100"
-    assert readout.text_content().startswith(last)
+    expect(readout).to_have_text(re.compile(rf"^{re.escape(last)}"))
     page.keyboard.press("ArrowLeft")
-    assert ": sold 99" in readout.text_content()
+    expect(readout).to_contain_text(": sold 99")
     page.keyboard.press("End")
-    assert readout.text_content().startswith(last)
+    expect(readout).to_have_text(re.compile(rf"^{re.escape(last)}"))
     page.keyboard.press("Tab")
-    assert readout.is_hidden()
+    expect(readout).to_be_hidden()
     page.get_by_text("As table").first.click()
-    assert page.locator(".plot-table[open] tbody tr").first.is_visible()
+    expect(page.locator(".plot-table[open] tbody tr").first).to_be_visible()
 
 
 def test_the_search_leads_to_a_customer_by_keyboard(portal, company):
@@ -105,10 +106,11 @@ def test_the_search_leads_to_a_customer_by_keyboard(portal, company):
     page.keyboard.type("elm")
     option = page.locator("#search-hits [role=option]")
     option.first.wait_for(timeout=PATIENCE)
-    assert option.count() == 1 and "Elm Supply" in option.first.text_content()
+    expect(option).to_have_count(1)
+    expect(option.first).to_contain_text("Elm Supply")
     page.keyboard.press("ArrowDown")
-    assert page.locator("[data-search] input").get_attribute("aria-activedescendant") == option.first.get_attribute(
-        "id"
+    expect(page.locator("[data-search] input")).to_have_attribute(
+        "aria-activedescendant", option.first.get_attribute("id")
     )
     assert axe(page) == []
     page.keyboard.press("Enter")
@@ -120,12 +122,12 @@ def test_the_search_closes_and_lets_slashes_be_typed(portal, company):
     page.goto(reverse("masterdata:customer_list"))
     page.locator("#filter_q").focus()
     page.keyboard.type("a/b")
-    assert page.locator("#filter_q").input_value() == "a/b"
+    expect(page.locator("#filter_q")).to_have_value("a/b")
     page.keyboard.press("Control+k")
     page.keyboard.type("peeled")
     page.locator("#search-hits [role=option]").first.wait_for(timeout=PATIENCE)
     page.keyboard.press("Escape")
-    assert page.locator("#search-hits").is_hidden()
+    expect(page.locator("#search-hits")).to_be_hidden()
     page.locator("[data-search] input").fill("peeled")
     page.locator("#search-hits [role=option]").first.click(timeout=PATIENCE)
     page.wait_for_url(f"**{reverse('masterdata:product', args=[company.product.pk])}", timeout=PATIENCE)
@@ -136,13 +138,14 @@ def test_everything_works_without_javascript(portal, company):
     page.goto(reverse("masterdata:customer_list"))
     page.locator("#filter_q").fill("elm supply")
     page.get_by_role("button", name="Filter").click()
-    assert page.locator("tbody tr").count() == 1
+    expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name="Elm Supply, Inc.").click()
     page.get_by_role("link", name="Weight").click()
-    assert "show=weight" in page.url and page.locator("[data-plot] svg").count() == 1
+    expect(page).to_have_url(re.compile("show=weight"))
+    expect(page.locator("[data-plot] svg")).to_have_count(1)
     page.get_by_role("link", name="Products and prices").click()
     page.get_by_role("link", name="Peeled garlic 4x5").click()
-    assert page.locator("[data-plot]").count() == 2
+    expect(page.locator("[data-plot]")).to_have_count(2)
     page.locator("[data-search] input").fill("ELM-1")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{reverse('masterdata:customer', args=[company.customer.pk])}", timeout=PATIENCE)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -97,14 +98,14 @@ def test_typing_is_saved_by_itself_and_survives_a_reload(page, book):
     page.keyboard.press("Enter")
     page.keyboard.type("7")
     page.keyboard.press("Tab")
-    assert cell(page, 0, 0).inner_text() == "1,234.5"
-    assert page.locator("tfoot td.c").first.inner_text() == "1,541.5"
+    expect(cell(page, 0, 0)).to_have_text("1,234.5")
+    expect(page.locator("tfoot td.c").first).to_have_text("1,541.5")
     page.wait_for_selector(SAVED)
     assert book.quantity(0, 2) == [1234.5, 100]
     assert book.quantity(1, 2) == [7, 200]
     page.reload()
     page.wait_for_selector("td.cur")
-    assert cell(page, 0, 0).inner_text() == "1,234.5"
+    expect(cell(page, 0, 0)).to_have_text("1,234.5")
     assert "entered" in cell(page, 0, 0).get_attribute("class")
 
 
@@ -123,7 +124,7 @@ def test_a_long_figure_stays_inside_its_cell(page):
 
 def test_line_totals_follow_the_typing(page, book):
     first = page.locator("tr.g-row").first
-    assert first.locator(".g-next12").inner_text() == "1,200"
+    expect(first.locator(".g-next12")).to_have_text("1,200")
     page.keyboard.type("150")
     page.keyboard.press("Enter")
     expect(page.locator(".g-row .g-next12").first).to_have_text("1,250")
@@ -135,13 +136,13 @@ def test_keys_move_select_and_empty(page, book):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowUp")
-    assert page.locator("td.sel").count() == 4
+    expect(page.locator("td.sel")).to_have_count(4)
     page.keyboard.press("Delete")
     page.wait_for_selector(SAVED)
     assert book.quantity(2, 4) == [300, None, None, 300]
     assert book.quantity(1, 4) == [200, None, None, 200]
-    assert cell(page, 2, 1).inner_text() == "?"
-    assert page.locator("[data-ready]").inner_text() == "1 of 3 ready"
+    expect(cell(page, 2, 1)).to_have_text("?")
+    expect(page.locator("[data-ready]")).to_have_text("1 of 3 ready")
 
 
 def test_block_from_a_spreadsheet_is_one_step_of_undo_after_saving_too(page, book):
@@ -186,9 +187,9 @@ def test_refused_text_stays_with_its_sentence_and_the_rest_is_saved(page, book):
     page.keyboard.press("Tab")
     page.wait_for_selector(SAVED)
     bad = cell(page, 0, 0)
-    assert bad.inner_text() == "1e3"
-    assert bad.get_attribute("title") == "Peeled garlic, January 2027: '1e3' is not a number from 0 to 9,999,999.99"
-    assert page.get_by_role("button", name="1 cell not accepted").is_visible()
+    expect(bad).to_have_text("1e3")
+    expect(bad).to_have_attribute("title", "Peeled garlic, January 2027: '1e3' is not a number from 0 to 9,999,999.99")
+    expect(page.get_by_role("button", name="1 cell not accepted")).to_be_visible()
     assert book.quantity(0, 2) == [100, 55]
 
 
@@ -204,7 +205,7 @@ def test_what_only_the_server_refuses_turns_red_too(page, book):
     page.keyboard.press("Enter")
     page.wait_for_selector("td.bad")
     page.wait_for_selector(SAVED)
-    assert "'6x1' is not a number" in cell(page, 0, 0).get_attribute("title")
+    expect(cell(page, 0, 0)).to_have_attribute("title", re.compile(re.escape("'6x1' is not a number")))
     assert book.quantity(0, 2) == [100, 62]
 
 
@@ -217,8 +218,8 @@ def test_conflict_shows_theirs_keeps_mine_and_sends_the_rest(page, book):
     paste(page, "111\n222\n")
     note = page.locator("[data-grid-notes] .note")
     note.wait_for()
-    assert "Yours: January 2027 111" in note.inner_text()
-    assert cell(page, 0, 0).inner_text() == "777"
+    expect(note).to_contain_text("Yours: January 2027 111")
+    expect(cell(page, 0, 0)).to_have_text("777")
     page.wait_for_selector(SAVED)
     assert book.quantity(1, 1) == [222]
     assert book.quantity(0, 1) == [777]
@@ -253,7 +254,7 @@ def test_lost_answer_is_no_conflict_with_oneself(page, book):
     page.keyboard.type("32")
     page.keyboard.press("Tab")
     page.wait_for_selector(SAVED)
-    assert page.locator("[data-grid-notes] .note").count() == 0
+    expect(page.locator("[data-grid-notes] .note")).to_have_count(0)
     assert book.quantity(0, 3) == [31, 32, 100]
 
 
@@ -280,15 +281,15 @@ def test_closing_in_between_says_so_and_offers_the_values_back(page, book):
     page.keyboard.press("Tab")
     note = page.locator("[data-grid-notes] .note")
     note.wait_for()
-    assert "S&OP Jan 2027 closed on" in note.inner_text()
-    assert "Peeled garlic: January 2027 33" in note.inner_text()
+    expect(note).to_contain_text("S&OP Jan 2027 closed on")
+    expect(note).to_contain_text("Peeled garlic: January 2027 33")
 
 
 def test_dormant_product_is_found_typed_in_and_joins_the_live_ones(page, book):
-    assert "4 products without forecast" in page.locator(".g-fold").inner_text()
+    expect(page.locator(".g-fold")).to_contain_text("4 products without forecast")
     page.locator("[data-find]").fill("shallot 2")
     page.wait_for_selector("tr.is-dormant")
-    assert page.locator("tr.is-dormant").count() == 1
+    expect(page.locator("tr.is-dormant")).to_have_count(1)
     page.keyboard.press("Enter")
     page.keyboard.type("12")
     page.keyboard.press("Enter")
@@ -296,10 +297,10 @@ def test_dormant_product_is_found_typed_in_and_joins_the_live_ones(page, book):
     line = Line.objects.get(cycle=book.cycle, product__item_code="990002")
     assert line.live
     assert line.quantity[0] == 12
-    assert page.locator("tr.is-dormant").count() == 0
-    assert page.locator("tr.g-row").count() == 4
-    assert "3 products without forecast" in page.locator(".g-fold").inner_text()
-    assert page.locator("[data-ready]").inner_text() == "3 of 4 ready"
+    expect(page.locator("tr.is-dormant")).to_have_count(0)
+    expect(page.locator("tr.g-row")).to_have_count(4)
+    expect(page.locator(".g-fold")).to_contain_text("3 products without forecast")
+    expect(page.locator("[data-ready]")).to_have_text("3 of 4 ready")
 
 
 def test_risk_class_by_key(page, book):
@@ -308,18 +309,18 @@ def test_risk_class_by_key(page, book):
     page.wait_for_selector(SAVED)
     line = book.line(book.entries[0])
     assert (line.risk_class, line.risk_is_default) == (1, False)
-    assert page.locator("tr.g-row .g-risk").first.inner_text() == "Plan"
+    expect(page.locator("tr.g-row .g-risk").first).to_have_text("Plan")
 
 
 def test_a_whole_customer_is_submitted_and_recalled_by_keyboard(page, book):
     page.get_by_role("link", name="Review and submit").press("Enter")
     page.get_by_role("button", name="Submit 3 lines").press("Enter")
     page.get_by_text("3 lines were submitted.").wait_for()
-    assert page.locator("tr.g-row .pill").all_inner_texts() == ["submitted"] * 3
+    expect(page.locator("tr.g-row .pill")).to_have_text(["submitted"] * 3)
     page.wait_for_selector("td.cur")
     page.keyboard.type("9")
-    assert page.locator(".g-edit").count() == 0
-    assert page.locator(".toast").inner_text() == "Peeled garlic is submitted. Recall it to change it."
+    expect(page.locator(".g-edit")).to_have_count(0)
+    expect(page.locator(".toast")).to_have_text("Peeled garlic is submitted. Recall it to change it.")
     assert "btn-primary" not in page.get_by_role("link", name="Review and submit").get_attribute("class")
     page.get_by_role("button", name="Recall 3 lines").press("Enter")
     page.get_by_text("3 lines were recalled.").wait_for()
@@ -380,8 +381,8 @@ def test_without_javascript_the_form_saves(portal, book):
     page.fill(f"[name=q-{line.pk}-2027-01]", "1,500")
     page.fill(f"[name=q-{line.pk}-2027-02]", "abc")
     page.get_by_role("button", name="Save this page").click()
-    assert page.locator(f"[name=q-{line.pk}-2027-02]").input_value() == "abc"
-    assert "Peeled garlic, February 2027: 'abc' is not a number" in page.locator("[role=alert]").inner_text()
+    expect(page.locator(f"[name=q-{line.pk}-2027-02]")).to_have_value("abc")
+    expect(page.locator("[role=alert]")).to_contain_text("Peeled garlic, February 2027: 'abc' is not a number")
     page.fill(f"[name=q-{line.pk}-2027-02]", "")
     page.get_by_role("button", name="Save this page").click()
     page.get_by_text("1 line saved.").wait_for()

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from masterdata.imports import worker
 from masterdata.models import Actual, ImportRun
@@ -51,11 +52,11 @@ def press(page, name):
 def test_upload_apply_and_undo(portal, world, file, javascript):
     page = portal.page(world, javascript=javascript)
     send(page, "/imports/", file([GOOD]))
-    assert "would write 1 of its 1 actuals" in page.locator("h1").inner_text()
+    expect(page.locator("h1")).to_contain_text("would write 1 of its 1 actuals")
     press(page, "Apply all 1 row")
     assert Actual.objects.get().quantity == 5
     press(page, "Undo this import")
-    assert "is undone" in page.locator("h1").inner_text()
+    expect(page.locator("h1")).to_contain_text("is undone")
     assert not Actual.objects.exists()
 
 
@@ -68,7 +69,7 @@ def test_a_file_dropped_anywhere_is_taken(portal, world, file):
         document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true})); }""",
         text,
     )
-    assert "dropped.csv" in page.locator("[data-part=chosen]").inner_text()
+    expect(page.locator("[data-part=chosen]")).to_contain_text("dropped.csv")
     press(page, "Upload and check")
     assert ImportRun.objects.get().file_name == "dropped.csv"
 
@@ -79,7 +80,7 @@ def test_the_page_follows_the_worker(portal, world, file):
     rows = [[f"D{n // 24}", "110001", f"{2025 + n % 2}-{n // 2 % 12 + 1:02}", str(n), str(n), ""] for n in range(2_400)]
     page = portal.page(world)
     send(page, "/imports/", file(rows))
-    assert page.locator("#import-progress").count() == 1
+    expect(page.locator("#import-progress")).to_have_count(1)
     assert axe(page) == []
     assert worker.work(ImportRun.objects.get().pk) == ImportRun.State.CHECKED
     page.get_by_role("button", name=re.compile("^Apply all 2,400 rows")).wait_for()
@@ -89,7 +90,7 @@ def test_the_page_follows_the_worker(portal, world, file):
 def test_no_page_of_imports_breaks_the_rules_of_access(portal, world, file, scheme):
     page = portal.page(world, scheme=scheme)
     send(page, "/imports/", file([GOOD, ["C1", "110001", "2026-11", "1e3", "5", ""]]))
-    assert "cannot be imported" in page.locator("h1").inner_text()
+    expect(page.locator("h1")).to_contain_text("cannot be imported")
     assert axe(page) == []
     path = file([])
     path.write_text("Customer ID,Item Code,Period,Pieces sold,Amount\nC1,110001,2026-10,5,50\n")

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from forecasts.models import Line
 from masterdata.models import Customer, ImportRun
@@ -47,8 +48,8 @@ def test_several_workbooks_with_names_to_decide(portal, workbooks, javascript, s
     looks_well()
     page.set_input_files("input[type=file]", workbooks)
     press(page, "Upload and look")
-    assert "2 workbooks hold 28 cells, 164 cases" in page.get_by_role("heading", level=1).inner_text()
-    assert "1 name cannot be placed yet (Oak)" in page.inner_text("main")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2 workbooks hold 28 cells, 164 cases")
+    expect(page.locator("main")).to_contain_text("1 name cannot be placed yet (Oak)")
     looks_well()
 
     with page.expect_navigation():
@@ -58,17 +59,17 @@ def test_several_workbooks_with_names_to_decide(portal, workbooks, javascript, s
     page.get_by_label("Another customer for Oak").fill("nobody")
     page.get_by_label("Who Rep West is").select_option(label="Maria Lopez")
     press(page, "Try it out again")
-    assert "No customer has the ID or name “nobody”." in page.inner_text("main")
+    expect(page.locator("main")).to_contain_text("No customer has the ID or name “nobody”.")
     looks_well()
     # What was chosen is still there.
-    assert page.get_by_label("What Alder is", exact=True).input_value() == "id:100234"
+    expect(page.get_by_label("What Alder is", exact=True)).to_have_value("id:100234")
     page.get_by_label("Another customer for Oak").fill("100234")
     press(page, "Try it out again")
-    assert "tried out again with what you decided" in page.inner_text("body")
+    expect(page.locator("body")).to_contain_text("tried out again with what you decided")
     assert Customer.objects.count() == 1
     press(page, re.compile("Apply, all"))
-    assert "2 workbooks are imported" in page.get_by_role("heading", level=1).inner_text()
-    assert "2 budget rows" in page.inner_text("main")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2 workbooks are imported")
+    expect(page.locator("main")).to_contain_text("2 budget rows")
     looks_well()
     assert set(Line.objects.values_list("customer__customer_id", flat=True)) == {"100234", "L-birch"}
     assert Line.objects.filter(owner=rep).count() == 1

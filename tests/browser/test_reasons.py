@@ -1,6 +1,7 @@
 """Reasons of large changes in Chromium: without JavaScript, and for axe in light and dark and on a phone."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import axe
 from tests.forecasts.test_reasons import make_book
@@ -17,8 +18,8 @@ def test_a_reason_is_given_without_javascript_and_kept_when_refused(portal):
     page.get_by_label(f"In a few words, {other.product.description}").fill("Easter leaflet")
     page.get_by_role("button", name="Submit 7 lines").click()
     refused = page.get_by_label(f"In a few words, {line.product.description}")
-    assert refused.get_attribute("aria-invalid") == "true"
-    assert page.get_by_label(f"In a few words, {other.product.description}").input_value() == "Easter leaflet"
+    expect(refused).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label(f"In a few words, {other.product.description}")).to_have_value("Easter leaflet")
     refused.fill("Mill closed")
     page.get_by_role("button", name="Submit 7 lines").click()
     page.wait_for_url("**/forecast/")
@@ -27,7 +28,7 @@ def test_a_reason_is_given_without_javascript_and_kept_when_refused(portal):
         assert (each.status, each.change_reason) == ("submitted", told)
     reader = portal.page(book.manager, javascript=False)
     reader.goto("/review/")
-    assert reader.get_by_text("Mill closed").is_visible()
+    expect(reader.get_by_text("Mill closed")).to_be_visible()
 
 
 def test_the_summary_is_accessible(portal):

@@ -120,15 +120,15 @@ def test_the_main_job(portal, workbook, settings, tmp_path, capsys):
         page.keyboard.press("Enter")
     again = portal.page()
     again.goto(link)
-    assert again.locator("input[type=password]").count() == 0  # it works once
+    expect(again.locator("input[type=password]")).to_have_count(0)  # it works once
 
     admin = sign_in(portal, "boss@example.com")
-    assert "five steps" in admin.get_by_role("heading", level=1).inner_text()
+    expect(admin.get_by_role("heading", level=1)).to_contain_text("five steps")
     assert axe(admin) == []
     admin.goto("/imports/legacy/")
     admin.set_input_files("input[type=file]", workbook)
     press(admin, "Upload and look")
-    assert "holds 48 cells, 13,120 cases" in admin.get_by_role("heading", level=1).inner_text()
+    expect(admin.get_by_role("heading", level=1)).to_contain_text("holds 48 cells, 13,120 cases")
     assert Customer.objects.count() == 0
     assert axe(admin) == []
     press(admin, "Apply, all")
@@ -148,7 +148,7 @@ def test_the_main_job(portal, workbook, settings, tmp_path, capsys):
     assert Customer.objects.filter(sales_rep=rep_user).count() == 2
 
     admin.goto("/cycles/new/")
-    assert admin.locator(".months li").count() == 16
+    expect(admin.locator(".months li")).to_have_count(16)
     press(admin, "Save as draft")
     press(admin, "Open")
     press(admin, "Open for input")
@@ -192,18 +192,18 @@ def test_the_main_job(portal, workbook, settings, tmp_path, capsys):
     rep.keyboard.press("Delete")
     until(rep, lambda: garlic().quantity[0] is None)
     rep.goto(f"/forecast/{cycle.pk}/submit/")
-    assert f"No answer for {cycle.first_period:%b %Y}." in rep.content()
+    expect(rep.locator("body")).to_contain_text(f"No answer for {cycle.first_period:%b %Y}.")
     press(rep, "Answer 0 for the")
     press(rep, "Submit 3 lines")
     assert Line.objects.filter(cycle=cycle, status="submitted").count() == 3
     rep.goto(f"/forecast/{cycle.pk}/{elm.pk}/")
-    assert rep.locator("tr.g-row[data-status=submitted]").count() == 2
+    expect(rep.locator("tr.g-row[data-status=submitted]")).to_have_count(2)
 
     # 4. The manager approves one and rejects one with a comment, by keyboard; the rep revises and resubmits.
     manager = sign_in(portal, "manager@example.com")
     manager.goto("/review/")
     assert axe(manager) == []
-    assert manager.locator("tr[data-line]").count() == 3
+    expect(manager.locator("tr[data-line]")).to_have_count(3)
     manager.keyboard.press("a")
     expect(manager.locator("tr[data-line]")).to_have_count(2)
     assert Line.objects.filter(cycle=cycle, status="approved").count() == 1
@@ -217,9 +217,9 @@ def test_the_main_job(portal, workbook, settings, tmp_path, capsys):
     assert rejected.decision_comment == "Too high after the summer."
 
     rep.goto("/")
-    assert "Too high after the summer." in rep.content()
+    expect(rep.locator("body")).to_contain_text("Too high after the summer.")
     rep.goto(f"/forecast/{cycle.pk}/{rejected.customer_id}/")
-    assert "Too high after the summer." in rep.content()
+    expect(rep.locator("body")).to_contain_text("Too high after the summer.")
     rep.locator(f"#l{rejected.pk} td.c").nth(5).click()
     rep.keyboard.type("15")
     rep.keyboard.press("Enter")
@@ -245,7 +245,7 @@ def test_the_main_job(portal, workbook, settings, tmp_path, capsys):
     cycle.refresh_from_db()
     assert cycle.is_closed
     rep.goto(f"/forecast/{cycle.pk}/{rejected.customer_id}/")
-    assert "closed on" in rep.content()
+    expect(rep.locator("body")).to_contain_text("closed on")
     manager.goto("/review/")
     manager.locator("tr[data-line]").first.wait_for()
     with manager.expect_navigation():
