@@ -122,6 +122,32 @@ def test_a_long_figure_stays_inside_its_cell(page):
     assert page.evaluate(overflowing) == []
 
 
+def test_the_current_cell_never_hides_behind_the_frozen_columns(page, book):
+    covered = """() => {
+        const cell = document.querySelector('td.cur').getBoundingClientRect();
+        return document.querySelector('tr.is-focus .g-vs').getBoundingClientRect().right - cell.left;
+    }"""
+    page.set_viewport_size({"width": 1000, "height": 700})
+    page.keyboard.press("End")
+    for _ in range(15):
+        page.keyboard.press("ArrowLeft")
+        assert page.evaluate(covered) < 1
+    expect(cell(page, 0, 0)).to_be_focused()
+
+
+def test_a_click_beside_the_table_leaves_the_keys_to_its_current_cell(page, book):
+    page.get_by_role("heading", level=1).click()
+    assert page.evaluate("() => document.activeElement.tagName") == "MAIN"
+    page.keyboard.type("55")
+    page.keyboard.press("Enter")
+    expect(cell(page, 0, 0)).to_have_text("55")
+    page.get_by_role("heading", level=1).click()
+    paste(page, "56")
+    expect(cell(page, 1, 0)).to_have_text("56")
+    page.wait_for_selector(SAVED)
+    assert (book.quantity(0, 1), book.quantity(1, 1)) == ([55], [56])
+
+
 def test_line_totals_follow_the_typing(page, book):
     first = page.locator("tr.g-row").first
     expect(first.locator(".g-next12")).to_have_text("1,200")
@@ -310,6 +336,39 @@ def test_risk_class_by_key(page, book):
     line = book.line(book.entries[0])
     assert (line.risk_class, line.risk_is_default) == (1, False)
     expect(page.locator("tr.g-row .g-risk").first).to_have_text("Plan")
+
+
+def risk(page, line):
+    return page.locator("tr.g-row .g-risk").nth(line)
+
+
+def test_risk_class_chosen_from_the_open_list_is_taken_at_once(page, book):
+    # An open list keeps its keys to itself: the page hears of the choice alone, without a key before it.
+    risk(page, 0).click()
+    page.keyboard.press("F2")
+    page.locator(".g-risk select").select_option("Plan")
+    expect(page.locator(".g-risk select")).to_have_count(0)
+    expect(risk(page, 0)).to_have_text("Plan")
+    expect(risk(page, 0)).to_be_focused()
+    page.wait_for_selector(SAVED)
+    assert book.line(book.entries[0]).risk_class == 1
+
+
+def test_risk_class_passed_by_arrows_is_taken_when_one_goes_on(page, book):
+    risk(page, 0).click()
+    # Without a picker, as where none may open.
+    page.evaluate("() => { HTMLSelectElement.prototype.showPicker = () => { throw new Error(); }; }")
+    page.keyboard.press("F2")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator(".g-risk select")).to_have_value("2")
+    # Another cell: the list closes and what it showed counts.
+    cell(page, 1, 2).click()
+    expect(page.locator(".g-risk select")).to_have_count(0)
+    expect(risk(page, 0)).to_have_text("Customer")
+    expect(cell(page, 1, 2)).to_be_focused()
+    page.wait_for_selector(SAVED)
+    line = book.line(book.entries[0])
+    assert (line.risk_class, line.risk_is_default) == (2, False)
 
 
 def test_a_whole_customer_is_submitted_and_recalled_by_keyboard(page, book):

@@ -59,43 +59,43 @@ export class Editor {
 
   close(keep, focus = true) {
     if (!this.input) return;
-    const { input, place, before } = this;
-    const text = input.value;
+    const { input, before } = this;
+    const { line, n } = this.place;
     this.input = null;
     input.remove();
-    place.line.paint(place.n, place.line.problems());
-    if (focus) this.model.td(place.line, place.n).focus({ preventScroll: true });
-    if (keep && text.trim() !== before) this.commit(place.line, place.n, text.trim());
+    if (n === RISK) line.paintRisk();
+    else line.paint(n, line.problems());
+    if (focus) this.model.td(line, n).focus({ preventScroll: true });
+    if (!keep) return;
+    if (n !== RISK) {
+      const text = input.value.trim();
+      if (text !== before) this.commit(line, n, text);
+    } else if (Number(input.value) !== line.risk || line.riskCell.classList.contains("carried")) {
+      this.commit(line, RISK, Number(input.value));
+    }
   }
 
   choose(line) {
-    const select = document.createElement("select");
+    const select = (this.input = document.createElement("select"));
+    this.place = { line, n: RISK };
     select.setAttribute("aria-label", this.model.label(line, RISK));
     this.model.config.risks.forEach((label, value) => select.add(new Option(label, value, false, value === line.risk)));
     line.riskCell.replaceChildren(select);
-    this.input = select;
-    this.place = { line, n: RISK };
-    const done = (keep) => {
-      if (this.input !== select) return;
-      this.input = null;
-      const risk = Number(select.value);
-      select.remove();
-      line.paintRisk();
-      if (keep && (risk !== line.risk || line.riskCell.classList.contains("carried"))) this.commit(line, RISK, risk);
-    };
-    select.addEventListener("blur", () => done(true));
+    select.addEventListener("blur", () => this.close(true, false));
+    let stepping = false; // through the classes by arrow keys, with the list closed
     select.addEventListener("keydown", (event) => {
       event.stopPropagation();
+      stepping = true;
       const { key, shiftKey } = event;
       if (!["Enter", "Escape", "Tab"].includes(key)) return;
       event.preventDefault();
-      done(key !== "Escape");
-      line.riskCell.focus({ preventScroll: true });
+      this.close(key !== "Escape");
       if (key === "Tab") this.selection.advance(0, shiftKey ? -1 : 1);
       if (key === "Enter") this.selection.advance(1, 0);
     });
     select.addEventListener("change", () => {
-      if (select.matches(":hover")) done(true);
+      // Firefox keeps the keys of an open list to itself: what comes without a key was chosen there.
+      if (!stepping || select.matches(":hover")) this.close(true);
     });
     select.focus();
     try {

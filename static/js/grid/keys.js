@@ -17,7 +17,7 @@ export class Keys {
       } else if (event.key === "?" && !event.target.closest("input, select, textarea, dialog")) {
         event.preventDefault();
         document.getElementById("grid-keys").showModal();
-      } else if (event.target === document.body && this.isForCells(event)) {
+      } else if (isIdle(event.target) && this.isForCells(event)) {
         // Nothing has the focus yet: what is typed goes where the frame of the current cell is seen.
         this.takeFocus();
         this.press(event);
@@ -107,8 +107,8 @@ export class Keys {
   }
 
   clip(kind, event) {
-    const idle = document.activeElement === document.body && this.grid.selection.current && getSelection().isCollapsed;
-    if (idle) this.takeFocus();
+    const idle = isIdle(document.activeElement) && getSelection().isCollapsed;
+    if (idle && this.grid.selection.current) this.takeFocus();
     if (!this.onCell) return;
     event.preventDefault();
     if (kind === "paste") {
@@ -119,4 +119,9 @@ export class Keys {
     if (kind === "cut") this.grid.clear();
     else this.grid.notices.say("copied");
   }
+}
+
+/* Whether nothing has the focus; a click beside everything gives it to the page's main part. */
+function isIdle(element) {
+  return element === document.body || element.matches("main");
 }
