@@ -16,6 +16,7 @@ from sop_portal.lib.api.conditions import CHANGING, created, named, require_matc
 from sop_portal.lib.api.filters import MonthFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.schema import tells_address
 from sop_portal.lib.api.shapes import read
 from sop_portal.lib.api.views import ApiView
 
@@ -61,6 +62,7 @@ class CycleList(ListView):
                                  value={"first_period": "2027-01", "closes_at": "2026-12-18T18:00:00-05:00"})],
     )  # fmt: skip
     @repeatable
+    @tells_address(201)
     def post(self, request: Request) -> Response:
         """Create a draft. Nobody but those who run cycles sees it until it is opened."""
         services.require_mover(request.user)

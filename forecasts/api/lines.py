@@ -23,7 +23,7 @@ from sop_portal.lib.api.filters import FlagFilter, InstantFilter, KeyFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.problems import Fault, NotAccepted
 from sop_portal.lib.api.repeating import repeatable
-from sop_portal.lib.api.schema import also_answers
+from sop_portal.lib.api.schema import also_answers, tells_address
 from sop_portal.lib.api.views import ApiView
 from sop_portal.lib.errors import Conflict
 from sop_portal.lib.risk import RISK_CLASSES
@@ -88,6 +88,7 @@ class LineList(ListView):
                                  value={"customer_id": "C-1001", "item_code": "110009"})],
     )  # fmt: skip
     @repeatable
+    @tells_address(201)
     def post(self, request: Request) -> Response:
         """Add a line of an active product for an own customer, while the cycle takes input.
 

@@ -14,6 +14,7 @@ from masterdata.api.excel import DONE, DRY_RUN, LATER, TAG, answer, is_dry_run, 
 from masterdata.imports.keeping import require_importer
 from masterdata.imports.kinds import IMPORT
 from masterdata.models import ImportRun
+from sop_portal.lib.api.schema import tells_address
 from sop_portal.lib.api.shapes import Shape, read
 from sop_portal.lib.api.views import ApiView
 
@@ -43,6 +44,7 @@ class OldWorkbookImport(ApiView):
         operation_id="excel_import_legacy_workbook", tags=[TAG], request={"multipart/form-data": OldWorkbooks},
         parameters=[DRY_RUN], responses={201: DONE, 202: LATER},
     )  # fmt: skip
+    @tells_address(201, 202)
     def post(self, request: Request) -> Response:
         """Upload old planning workbooks: they are tried out and, unless dry_run is 1, applied if all can be read.
 

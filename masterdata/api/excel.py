@@ -23,11 +23,10 @@ from masterdata.models import ImportRun
 from masterdata.uploads import limit_uploads
 from masterdata.views import exports, import_books
 from sop_portal.lib import downloads
-from sop_portal.lib.api.bodies import JSONRenderer
 from sop_portal.lib.api.lists import ListView, refuse_unknown
 from sop_portal.lib.api.problems import Fault, Invalid
 from sop_portal.lib.api.repeating import repeatable
-from sop_portal.lib.api.schema import also_answers
+from sop_portal.lib.api.schema import also_answers, tells_address
 from sop_portal.lib.api.shapes import Shape, read
 from sop_portal.lib.api.views import ApiView, FileView
 from sop_portal.lib.downloads import TYPES
@@ -41,20 +40,6 @@ DRY_RUN = OpenApiParameter(
     "dry_run", str, enum=["0", "1"], default="0", description="1: only check it; apply it afterwards."
 )
 KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(KINDS), description="What the file holds.")
-
-
-class XlsxRenderer(JSONRenderer):
-    """Lets callers ask for a workbook; refusals are JSON all the same."""
-
-    media_type = TYPES["xlsx"]
-    format = "xlsx"
-
-
-class CsvRenderer(JSONRenderer):
-    """Lets callers ask for CSV; refusals are JSON all the same."""
-
-    media_type = "text/csv"
-    format = "csv"
 
 
 class Upload(Shape):
@@ -193,6 +178,7 @@ class Import(ApiView):
         parameters=[KIND, DRY_RUN],
         responses={201: DONE, 202: LATER},
     )  # fmt: skip
+    @tells_address(201, 202)
     def post(self, request: Request, kind: str) -> Response:
         """Upload a file: it is checked and, unless dry_run is 1, applied if no row of it is refused.
 
@@ -260,7 +246,7 @@ class RunList(ListView):
 class RunDetail(ApiView):
     """One import."""
 
-    @extend_schema(operation_id="excel_imports_read", tags=[TAG], responses={200: ImportWhole})
+    @extend_schema(operation_id="excel_imports_get", tags=[TAG], responses={200: ImportWhole})
     def get(self, request: Request, pk: int) -> Response:
         """What a file holds, what is refused of it, what it changed, and how far the worker is."""
         run = _runs(request).select_related("uploaded_by").get(pk=pk)
@@ -285,6 +271,7 @@ class RunApply(ApiView):
         operation_id="excel_imports_apply", tags=[TAG], request=ImportApplying, responses={200: DONE, 202: LATER}
     )
     @repeatable
+    @tells_address(200, 202)
     def post(self, request: Request, pk: int) -> Response:
         """Write a checked file, all of it or, with only_good, its good rows. Doing it again changes nothing."""
         run, given = _runs(request).get(pk=pk), read(ImportApplying, request.data)
@@ -302,6 +289,7 @@ class RunUndo(ApiView):
 
     @extend_schema(operation_id="excel_imports_undo", tags=[TAG], request=None, responses={200: DONE, 202: LATER})
     @repeatable
+    @tells_address(200, 202)
     def post(self, request: Request, pk: int) -> Response:
         """Take an applied import back while nothing newer touched its rows. Doing it again changes nothing."""
         return answer(request, runs.undo_run(_runs(request).get(pk=pk).pk, by=request.user), 200)
@@ -323,10 +311,8 @@ class RunErrors(FileView):
         return import_books.error_book(request._request, run.pk)
 
 
-class Template(ApiView):
+class Template(FileView):
     """An empty workbook of one kind."""
-
-    renderer_classes = (JSONRenderer, XlsxRenderer)
 
     @extend_schema(
         operation_id="excel_template",
@@ -341,10 +327,8 @@ class Template(ApiView):
         return downloads.answer(lambda target: write_template(target, declared), f"{declared.key} template.xlsx")
 
 
-class Export(ApiView):
+class Export(FileView):
     """A list as a file."""
-
-    renderer_classes = (JSONRenderer, XlsxRenderer, CsvRenderer)
 
     @also_answers(422)
     @extend_schema(

@@ -13,6 +13,7 @@ from masterdata.api.resources import Resource
 from sop_portal.lib.api.conditions import CHANGING, created, named, require_match
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.schema import tells_address
 from sop_portal.lib.api.views import ApiView
 
 
@@ -32,6 +33,7 @@ class Growing(RowList):
     """A list that rows are added to."""
 
     @repeatable
+    @tells_address(201)
     def post(self, request: Request) -> Response:
         """Add a row."""
         user, resource = request.user, self.resource
@@ -82,12 +84,12 @@ def described_row(
     verb, answers = away
     patch = f"Change the fields that are named, and leave the others.{more}"
     return extend_schema_view(
-        get=extend_schema(operation_id=f"{name}_read", tags=[tag], responses={200: shape}, description=get),
+        get=extend_schema(operation_id=f"{name}_get", tags=[tag], responses={200: shape}, description=get),
         put=extend_schema(
             operation_id=f"{name}_replace", tags=[tag], request=shape, responses={200: shape}, description=put + more
         ),
         patch=extend_schema(
-            operation_id=f"{name}_update", tags=[tag], request=shape, responses={200: shape}, description=patch
+            operation_id=f"{name}_change", tags=[tag], request=shape, responses={200: shape}, description=patch
         ),
         delete=extend_schema(operation_id=f"{name}_{verb}", tags=[tag], responses=answers, description=delete),
     )

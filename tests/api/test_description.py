@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from drf_spectacular.generators import SchemaGenerator
 from sop_portal import api_docs, api_examples
 from sop_portal.accounts import bearer
 from sop_portal.api_urls import operations
-from tests.factories import make_user
+from sop_portal.lib.api.schema import HEADERS, ON_ALL
+from tests.factories import make_customer, make_user
 from tests.world import make_world
 
 pytestmark = pytest.mark.django_db
+
+REPLAYED = "Idempotency-Replayed"
 
 
 @pytest.fixture
@@ -69,6 +73,41 @@ def test_every_operation_is_described_with_its_answers(client: Client) -> None:
     assert len(names) == expected
 
 
+def test_it_holds_what_linters_and_generators_of_clients_ask_for() -> None:
+    described = SchemaGenerator().get_schema(public=True)
+    assert described["servers"][0]["url"] == "/"
+    assert described["info"]["license"]["identifier"] == "MIT"
+    operations = {(path, verb): one for path, verbs in described["paths"].items() for verb, one in verbs.items()}
+    # Each group is explained, and none that has no operation.
+    tags = [tag["name"] for tag in described["tags"] if tag["description"]]
+    assert sorted(tags) == sorted({tag for one in operations.values() for tag in one["tags"]})
+    assert sorted(path.removeprefix("/api/v1") for (path, _), one in operations.items() if one["security"] == []) == [
+        "/auth/login", "/auth/password-reset", "/auth/password-reset/confirm", "/auth/refresh", "/settings/public",
+    ]  # fmt: skip
+    for schema in schemas(described):
+        assert "array" not in (schema.get("type") or ()) or "items" in schema, schema
+
+
+def schemas(part: Any) -> Iterator[dict[str, Any]]:
+    """Every schema within a part of the description, and whatever else is an object there."""
+    if isinstance(part, dict):
+        yield part
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list | tuple) else ():
+        yield from schemas(inner)
+
+
+def test_an_operation_on_one_thing_is_called_the_same_everywhere() -> None:
+    """What a generated client offers can be guessed: verb by verb."""
+    words = {"get": "get", "put": "replace", "patch": "change"}
+    paths = SchemaGenerator().get_schema(public=True)["paths"]
+    of_one = {path: verbs for path, verbs in paths.items() if path.endswith("}") and "put" in verbs}
+    assert len(of_one) == 8
+    for path, verbs in of_one.items():
+        group = path.removeprefix("/api/v1/").split("/")[0].replace("-", "_")
+        for verb, word in words.items():
+            assert verb not in verbs or verbs[verb]["operationId"] == f"{group}_{word}"
+
+
 def test_every_body_answer_and_address_is_explained_by_an_example(client: Client) -> None:
     """What is shown is what the description allows, so it can be sent as it stands."""
     described = json.loads(client.get("/api/openapi.json").content)
@@ -112,6 +151,34 @@ def test_no_example_is_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [sorted(values.left) for values in noted] == [[]] * len(noted)
 
 
+def test_answers_have_the_headers_that_are_said() -> None:
+    """Programs that were generated read them by these names."""
+    make_customer(customer_id="C-1")
+    admin = Client(headers={"Authorization": f"Bearer {bearer.issue(make_user('admin')).access}"})
+    paths = SchemaGenerator().get_schema(public=True)["paths"]
+    new = {"data": {"customer_id": "C-2", "name": "New"}, "content_type": "application/json"}
+    key = {"Idempotency-Key": "once"}
+    asked: list[tuple[str, str, Any, set[str]]] = [
+        ("/customers", "get", admin.get("/api/v1/customers"), {"ETag"}),
+        ("/customers", "post", admin.post("/api/v1/customers", **new, headers=key), {"ETag", "Location"}),
+        ("/customers", "post", admin.post("/api/v1/customers", **new, headers=key), {"ETag", "Location"} | {REPLAYED}),
+        ("/customers/{customer_id}", "patch", admin.patch("/api/v1/customers/C-1", {"name": "A"}, "application/json"), {"ETag"}),
+        ("/customers/{customer_id}", "delete", admin.delete("/api/v1/customers/C-1"), set()),
+        ("/excel/export/{kind}", "get", admin.get("/api/v1/excel/export/customers?format=csv"), {"Content-Disposition"}),
+        ("/excel/templates/{kind}", "get", admin.get("/api/v1/excel/templates/customers"), {"Content-Disposition"}),
+        ("/settings/public", "get", Client().get("/api/v1/settings/public"), {"ETag"}),
+    ]  # fmt: skip
+    ours = {*HEADERS} - {*ON_ALL}
+    for path, verb, answer, expected in asked:
+        operation = paths[f"/api/v1{path}"][verb]
+        said = operation["responses"][str(answer.status_code)]["headers"].keys()
+        assert {*ON_ALL} <= set(answer.headers), (path, verb)
+        assert ours & set(answer.headers) == expected, (path, verb, answer.headers)
+        assert expected <= said <= expected | {*ON_ALL, REPLAYED}, (path, verb)
+        held = [one for one in operation.get("parameters", ()) if one["name"] == "If-None-Match"]
+        assert bool(held) == ("304" in operation["responses"]) == (verb == "get" and "ETag" in expected)
+
+
 def test_refusals_are_shown_as_they_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world()
     line = f"/api/v1/forecasts/{world.lines[0].pk}"
@@ -135,6 +202,7 @@ def test_refusals_are_shown_as_they_are_answered(monkeypatch: pytest.MonkeyPatch
     answers["503"] = admin.get("/api/v1/cycles")
     shown = SchemaGenerator().get_schema(public=True)["components"]["responses"]
     for status, answer in answers.items():
+        assert shown[f"Answer{status}"]["headers"].keys() <= set(answer.headers), status
         (content,) = shown[f"Answer{status}"]["content"].values()
         assert answer.status_code == int(status), answer.content
         assert answer.json() == content["example"], status
@@ -146,7 +214,8 @@ def database_away(*_: Any, **__: Any) -> None:
 
 def check(value: Any, schema: dict[str, Any], described: dict[str, Any], where: Any) -> None:
     whole = {**schema, "components": described["components"]}
-    problems = list(jsonschema.Draft202012Validator(whole).iter_errors(value))
+    formats = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    problems = list(jsonschema.Draft202012Validator(whole, format_checker=formats).iter_errors(value))
     assert not problems, (where, [(list(problem.absolute_path), problem.message[:200]) for problem in problems])
 
 

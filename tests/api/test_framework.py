@@ -110,7 +110,12 @@ def test_twenty_levels_are_read_and_decimals_stay_as_they_are_written() -> None:
         ("DELETE", "/auth/me", {}, 405),
         ("POST", "/auth/me", {}, 405),
         ("GET", "/auth/me", {"Accept": "text/csv"}, 406),
-        ("GET", "/tokens?page=%00", {}, 404),
+        ("GET", "/auth/me", {"Accept": "image/png"}, 406),
+        ("GET", "/tokens?page=%00", {}, 400),
+        ("GET", "/tokens?%00=1", {}, 400),
+        ("GET", "/tokens?search=a%00b", {}, 400),
+        ("GET", "/customers/a%00b", {}, 404),
+        ("GET", "/nothing%00", {}, 404),
         ("GET", "/tokens?page=-1", {}, 400),
         ("GET", f"/tokens?page={10**20}", {}, 400),
         ("GET", "/tokens?page_size=1001", {}, 400),
@@ -127,6 +132,9 @@ def test_every_refusal_is_a_problem(program: Program, method: str, address: str,
     assert problem.keys() >= {"type", "title", "status", "detail", "errors"}
     assert problem["status"] == status
     assert answer["X-Request-ID"]
+    assert answer["X-RateLimit-Limit"] == "60"
+    if status == 400:
+        assert problem["errors"][0]["pointer"].startswith("?")
 
 
 def test_another_form_than_json_is_refused_and_so_is_a_body_that_is_too_large(program: Program) -> None:

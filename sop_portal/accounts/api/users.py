@@ -19,6 +19,7 @@ from sop_portal.lib.api.conditions import CHANGING, created, named, require_matc
 from sop_portal.lib.api.filters import FlagFilter, KeyFilter
 from sop_portal.lib.api.lists import ListView
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.schema import tells_address
 from sop_portal.lib.api.shapes import Shape, read
 from sop_portal.lib.api.views import ApiView
 from sop_portal.lib.errors import Conflict, Refused
@@ -116,6 +117,7 @@ class UserList(ListView):
                                         "time_zone": "America/New_York"})],
     )  # fmt: skip
     @repeatable
+    @tells_address(201)
     def post(self, request: Request) -> Response:
         """Create a user. They have no password yet; a link to choose one is mailed to them."""
         services.require_admin(request.user)  # type: ignore[arg-type]

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db import transaction
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
@@ -19,6 +18,7 @@ from sop_portal.lib.api.conditions import CHANGING, created, named, require_matc
 from sop_portal.lib.api.lists import all_at_once
 from sop_portal.lib.api.problems import Fault, Invalid, NotAccepted, pointer_of
 from sop_portal.lib.api.repeating import repeatable
+from sop_portal.lib.api.schema import tells_address
 from sop_portal.lib.api.shapes import AllAtOnce, Shape, read
 from sop_portal.lib.api.views import ApiView
 from sop_portal.lib.errors import NotAllowed, Refused
@@ -26,9 +26,20 @@ from sop_portal.lib.errors import NotAllowed, Refused
 TAG = "Settings"
 
 
-@extend_schema_field({"type": ["string", "number", "boolean", "array", "object"]})
+@extend_schema_field({"type": ["string", "number", "boolean", "array", "object"], "items": {}})
 class AnyValue(serializers.JSONField):
     """A value of the kind that the setting declares."""
+
+
+def _public() -> type[serializers.Serializer]:
+    """The shape of the public settings: a field for each of them."""
+    kinds = {"integer": serializers.IntegerField, "boolean": serializers.BooleanField}
+    fields = {
+        spec.key: kinds.get(spec.kind, serializers.CharField)(help_text=f"{spec.label}.")
+        for spec in REGISTRY.values()
+        if spec.public
+    }
+    return type("PublicSettingsRow", (serializers.Serializer,), {"__doc__": "What everybody may read.", **fields})
 
 
 class SettingRow(serializers.Serializer):
@@ -133,7 +144,7 @@ class PublicSettings(ApiView):
 
     @extend_schema(
         operation_id="settings_public", tags=[TAG], auth=[],
-        responses={200: OpenApiTypes.OBJECT},
+        responses={200: _public()},
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """The public settings by their keys: names, version, currency, time zone, horizon."""
@@ -157,6 +168,7 @@ class SettingList(ApiView):
                                         "label": "Cost centre", "value": "4711"})],
     )  # fmt: skip
     @repeatable
+    @tells_address(201)
     def post(self, request: Request) -> Response:
         """Add a setting of one's own, for programs that keep something here."""
         _require_reader(request)

@@ -1,6 +1,6 @@
 """How operations are described in OpenAPI: what all of them share is said here once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar
 
 from django.conf import settings
@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter
 from sop_portal.lib.api import repeating
 from sop_portal.lib.api.lists import SEARCHES, ListView
 from sop_portal.lib.api.shapes import Problem, Shape
+from sop_portal.lib.api.views import FileView
 
 # What any operation may answer, and what writing ones may.
 REFUSALS = {
@@ -31,11 +32,27 @@ WRITING = {
 STALE = {"412": "Somebody saved in between (If-Match); `current` is what is stored now."}
 UNSEEN = {"428": "The write has to name the revision that its author saw."}
 _ALL = {**REFUSALS, **WRITING, **STALE, **UNSEEN}
-LIMIT_HEADERS = {
-    "X-RateLimit-Limit": "Requests in a minute.",
-    "X-RateLimit-Remaining": "Requests left in this minute.",
-    "X-RateLimit-Reset": "When the next minute begins, in seconds since 1970.",
-}
+# Headers of answers: what they say, as what, and whether they are there whenever an answer may have them.
+HEADERS: dict[str, tuple[str, str, bool]] = {
+    "Content-Disposition": ("The name of the file.", "string", True),
+    "ETag": ("Names what is answered: for If-None-Match, and for If-Match where a write takes it.", "string", True),
+    "Idempotency-Replayed": (
+        "`true` on an answer that was given before, to the first request with this Idempotency-Key.", "string", False,
+    ),
+    "Location": ("The address of what was made, or is worked on.", "string", True),
+    "Retry-After": ("How many seconds to wait.", "integer", True),
+    "WWW-Authenticate": ("How to sign in.", "string", True),
+    "X-RateLimit-Limit": ("Requests in a minute.", "integer", True),
+    "X-RateLimit-Remaining": ("Requests left in this minute.", "integer", True),
+    "X-RateLimit-Reset": ("When the next minute begins, in seconds since 1970.", "integer", True),
+    "X-Request-ID": ("Names this request in the portal's log.", "string", True),
+}  # fmt: skip
+LIMITS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+ON_ALL = (*LIMITS, "X-Request-ID")
+# Answered before an operation is reached, and counted by no limit.
+UNCOUNTED = {"413", "503"}
+# What stands on refusals, and on the answer that the caller holds the same, beside what stands on all.
+OF_STATUS = {"304": ["ETag"], "401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
 
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -46,6 +63,16 @@ def also_answers(*statuses: int) -> Callable[[Handler], Handler]:
 
     def note(handler: Handler) -> Handler:
         handler.also_answers = tuple(map(str, statuses))  # type: ignore[attr-defined]
+        return handler
+
+    return note
+
+
+def tells_address(*statuses: int) -> Callable[[Handler], Handler]:
+    """Say which answers of a handler name the address of what they made in `Location`."""
+
+    def note(handler: Handler) -> Handler:
+        handler.tells_address = tuple(map(str, statuses))  # type: ignore[attr-defined]
         return handler
 
     return note
@@ -102,7 +129,14 @@ class PortalSchema(AutoSchema):
                                 "between.",
                 )
             )  # fmt: skip
-        if getattr(self._handler, "is_repeatable", False):
+        if self._may_be_held:
+            found.append(
+                OpenApiParameter(
+                    "If-None-Match", str, OpenApiParameter.HEADER,
+                    description="The ETag of the answer that the caller holds: answered with 304 while it is the same.",
+                )
+            )  # fmt: skip
+        if self._is_repeatable:
             found.append(
                 OpenApiParameter(
                     repeating.HEADER, str, OpenApiParameter.HEADER, pattern=r"^[!-~]{1,200}$",
@@ -137,6 +171,30 @@ class PortalSchema(AutoSchema):
     def _takes_match(self) -> bool:
         return self.method in getattr(self.view, "takes_match", ())
 
+    @property
+    def _is_repeatable(self) -> bool:
+        return getattr(self._handler, "is_repeatable", False)
+
+    @property
+    def _may_be_held(self) -> bool:
+        """Whether the answer has a name, by which the caller may say that they hold it. Files have none."""
+        return self.method == "GET" and not isinstance(self.view, FileView)
+
+    def _headers_of(self, status: str) -> list[str]:
+        """What stands on an answer to a request that was understood."""
+        found = list(ON_ALL)
+        if isinstance(self.view, FileView):
+            found.append("Content-Disposition")
+        if status in getattr(self._handler, "tells_address", ()):
+            found.append("Location")
+        changes = self._takes_match and self.method != "DELETE"
+        adds = status == "201" and "Location" in found and not getattr(self.view, "takes_files", None)
+        if adds or (status == "200" and (self._may_be_held or changes)):
+            found.append("ETag")
+        if self._is_repeatable:
+            found.append("Idempotency-Replayed")
+        return found
+
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
         responses = super()._get_response_bodies(direction)
         if direction != "response":
@@ -147,15 +205,17 @@ class PortalSchema(AutoSchema):
         refusals = {**refusals, **{status: _ALL[status] for status in getattr(self._handler, "also_answers", ())}}
         # So that the component is there; `with_shared` refers to it.
         self.resolve_serializer(Problem, direction)
-        for response in responses.values():
-            headers = response.setdefault("headers", {})
-            for name in LIMIT_HEADERS:
-                headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
+        for status, response in responses.items():
+            response["headers"] = _headers(self._headers_of(status))
         for status in refusals:
             responses.setdefault(status, {"$ref": f"#/components/responses/{_named(status)}"})
-        if self.method == "GET":
+        if self._may_be_held:
             responses.setdefault("304", {"$ref": f"#/components/responses/{_named('304')}"})
         return dict(sorted(responses.items()))
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(names)}
 
 
 def _named(status: str) -> str:
@@ -165,16 +225,23 @@ def _named(status: str) -> str:
 
 def with_shared(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """The description with what its operations share, said once."""
-    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in LIMIT_HEADERS}
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    shared = {
-        _named(status): {"description": text, "content": content, "headers": headers} for status, text in _ALL.items()
+    shared: dict[str, Any] = {
+        _named(status): {"description": text, "content": content} for status, text in _ALL.items()
     }
-    shared[_named("304")] = {"description": "The caller holds the same already (If-None-Match).", "headers": headers}
+    shared[_named("304")] = {"description": "The caller holds the same already (If-None-Match)."}
+    for status in ("304", *_ALL):
+        common = (name for name in ON_ALL if name not in LIMITS or status not in UNCOUNTED)
+        shared[_named(status)]["headers"] = _headers([*common, *OF_STATUS.get(status, ())])
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            # What needs no sign-in says so.
+            operation.setdefault("security", [])
     components = result.setdefault("components", {})
     components["responses"] = dict(sorted(shared.items()))
     components["headers"] = {
-        name: {"description": text, "schema": {"type": "integer"}} for name, text in LIMIT_HEADERS.items()
+        name: {"description": text, "required": is_always, "schema": {"type": kind}}
+        for name, (text, kind, is_always) in HEADERS.items()
     }
     return result
 

@@ -87,3 +87,10 @@ class Problem(serializers.Serializer):
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="What is wrong and what to do, in a sentence.")
     errors: Any = ProblemFault(many=True)
+    current = serializers.DictField(required=False, help_text="With 412: what is stored now, as reading it answers.")
+    stale = serializers.ListField(
+        child=serializers.DictField(), required=False, help_text="With 412, of lines: those that were saved since."
+    )
+    run = serializers.IntegerField(
+        required=False, help_text="The number of the import that was kept, or of the run of the job that is under way."
+    )

@@ -13,6 +13,9 @@ from rest_framework.views import APIView
 
 from sop_portal.lib.api import problems
 from sop_portal.lib.api.conditions import etag_of, refuse_match
+from sop_portal.lib.api.problems import Fault, Invalid
+
+NUL = "\0"
 
 
 class ApiView(APIView):
@@ -30,19 +33,23 @@ class ApiView(APIView):
     open_before_new_password = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """As the framework's, but a request that shows a bad token is counted too."""
+        """As the framework's, but a request that shows a bad token, or asks for what is not sent, is counted too."""
         self.format_kwarg = None
-        renderer, media_type = self.perform_content_negotiation(request)
-        request.accepted_renderer, request.accepted_media_type = renderer, media_type
-        failure = None
+        failure: exceptions.APIException | None = None
         try:
             self.perform_authentication(request)
         except exceptions.AuthenticationFailed as problem:
+            failure = problem
+        try:
+            renderer, media_type = self.perform_content_negotiation(request)
+            request.accepted_renderer, request.accepted_media_type = renderer, media_type
+        except exceptions.NotAcceptable as problem:
             failure = problem
         self.check_throttles(request)
         if failure is not None:
             raise failure
         self.check_permissions(request)
+        _refuse_nul(request)
         verb = request.method or ""
         if verb not in (*SAFE_METHODS, *self.takes_match) and hasattr(self, verb.lower()):
             refuse_match(request)
@@ -60,6 +67,19 @@ class ApiView(APIView):
         ):
             final.add_post_render_callback(lambda rendered: _conditional(request, rendered))
         return final
+
+
+def _refuse_nul(request: Request) -> None:
+    """Refuse addresses with a NUL in them: no value that is stored has one, and the database takes none."""
+    if NUL in request.path:
+        raise exceptions.NotFound(problems.NOT_FOUND)
+    faults = [
+        Fault(f"?{name.replace(NUL, '')}", "invalid", f"{name.replace(NUL, '')}: There is a NUL in it; leave it out.")
+        for name, values in request.query_params.lists()
+        if NUL in name or any(NUL in value for value in values)
+    ]
+    if faults:
+        raise Invalid(faults)
 
 
 def _conditional(request: Request, response: Any) -> Any:
