@@ -25,6 +25,7 @@ from audit.context import acting_in
 from audit.services import Event, record
 from sop_portal import api, conf, database, pages, views
 from sop_portal.lib import ratelimit
+from sop_portal.lib.api.routes import encoded_slashes_kept
 from sop_portal.lib.errors import DomainError, NotAllowed
 from sop_portal.lib.net import client_ip
 
@@ -88,6 +89,19 @@ class CrossOriginMiddleware(CorsMiddleware):
         if not settings.CORS_ALLOWED_ORIGINS:
             raise MiddlewareNotUsed
         super().__init__(get_response)
+
+
+class EncodedSlashMiddleware:
+    """Lets the API tell a slash within a code from one between the parts of an address."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/api/v1/") and (kept := encoded_slashes_kept(request.META)) is not None:
+            # For finding the operation only; what is logged and answered reads `path`.
+            request.path_info = kept
+        return self.get_response(request)
 
 
 class DatabaseAwayMiddleware:

@@ -18,6 +18,7 @@ from audit.words import shown
 from sop_portal.lib.api import problems
 from sop_portal.lib.api.lists import LARGEST_PAGE, PAGE_SIZE, refuse_unknown, whole
 from sop_portal.lib.api.problems import Fault, Invalid
+from sop_portal.lib.api.routes import with_query
 
 _PAGING = ("cursor", "page_size")
 BY = ("code", "id")
@@ -155,7 +156,7 @@ def _sent(
 def _address(request: Request, cursor: str) -> str:
     query = request.query_params.copy()
     query["cursor"] = cursor
-    return request.build_absolute_uri(f"{request._request.path}?{query.urlencode()}")
+    return with_query(request._request, query.urlencode())
 
 
 def _row(entry: Entry, hidden: Collection[str], sees_origin: bool) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def roles_named(names: Iterable[str]) -> list[Group]:
     groups = list(Group.objects.filter(name__in=wanted))
     unknown = wanted - {group.name for group in groups}
     if unknown:
-        raise Refused(f"There is no role {', '.join(sorted(unknown))}.")
+        raise Refused({"roles": f"There is no role {', '.join(sorted(unknown))}."})
     return groups
 
 

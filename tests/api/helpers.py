@@ -21,7 +21,10 @@ class Program:
         """The answer to `method` at `address` below the API's."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {} if body is None else {"data": body, "content_type": "application/json"}
-        return self._client.generic(method, f"{API}{address}", **_bytes(sent), headers={**self._headers, **given})
+        headers = {**self._headers, **given}
+        # As gunicorn does, say what came over the wire beside what it decoded.
+        wire: dict[str, Any] = {"RAW_URI": f"{API}{address}"}
+        return self._client.generic(method, f"{API}{address}", **_bytes(sent), headers=headers, **wire)
 
 
 def _bytes(sent: dict[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from urllib.parse import quote
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from audit.models import Entry
 from forecasts.models import Line
 from masterdata.models import Customer
+from sop_portal.accounts import bearer
 from tests.api.helpers import Program, program_of
-from tests.factories import make_customer, make_entry, make_line, make_user
+from tests.factories import make_customer, make_entry, make_line, make_product, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -108,18 +110,50 @@ def test_only_sales_reps_serve_customers_and_an_id_is_given_once(admin: Program)
 
 @pytest.mark.parametrize(
     "code",
-    ["A/B", "A/B/", "100%", "a b", "%2F", "Größe", "..", "C?x=1", "#1", "'; DROP", "<script>", "=cmd", "日本", "a//b"],
-)
+    [
+        "A/B", "A/B/", "/A", "//", "A/sales", "A/products/", "statistics/", "100%", "a b", "%2F", "%1F", "Größe", "..",
+        "C?x=1", "#1", "'; DROP", "<script>", "=cmd", "日本", "a//b",
+    ],
+)  # fmt: skip
 def test_codes_of_any_characters_are_found(admin: Program, code: str) -> None:
     made = admin("POST", "/customers", {**WANTED, "customer_id": code})
     assert made.status_code == 201, made.content
-    if code.endswith("/"):
-        # The slash that may end any address is taken off; the list finds these.
-        assert admin("GET", f"/customers?customer_id={quote(code)}").json()["count"] == 1
-        return
+    for place, item in enumerate(("P1", "P2")):
+        make_entry(customer=Customer.objects.get(customer_id=code), product=make_product(item_code=item))
+        below = admin("GET", f"{address(code)}/products?page_size=1&ordering=id").json()
+        assert (below["count"], below["results"][0]["customer_id"]) == (place + 1, code)
+    # Where the next page is said to be, it is.
+    following = admin("GET", below["next"].removeprefix("http://testserver/api/v1")).json()
+    assert [row["item_code"] for row in following["results"]] == ["P2"]
     assert admin("GET", address(code)).json()["customer_id"] == code
     assert admin("GET", address(code) + "/").json()["customer_id"] == code
     assert admin("PATCH", address(code), {"name": code}).json()["name"] == code
+
+
+def test_a_slash_within_a_code_is_told_from_one_that_ends_an_address(admin: Program) -> None:
+    for code in ("A", "A/", "A/sales", "A/sales/"):
+        make_customer(customer_id=code)
+    for asked, found in (("A", "A"), ("A/", "A"), ("A%2F", "A/"), ("A%2f/", "A/"), ("A%2Fsales", "A/sales")):
+        assert admin("PATCH", f"/customers/{asked}", {"region": asked}).json()["customer_id"] == found
+    assert list(Customer.objects.order_by("customer_id").values_list("customer_id", "region")) == [
+        ("A", "A/"), ("A/", "A%2f/"), ("A/sales", "A%2Fsales"), ("A/sales/", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        # Something on the way wrote the address anew.
+        {"RAW_URI": "/api/v1/customers/B%2Fc"},
+        {"REQUEST_URI": "/api/v1/customers/A/b%20%2F"},
+    ],
+)
+def test_a_server_that_hands_on_no_more_than_the_decoded_path_serves_codes_with_slashes_too(given: Any) -> None:
+    make_customer(customer_id="A/b")
+    token = bearer.issue(make_user("admin")).access
+    answer = Client().get("/api/v1/customers/A%2Fb", headers={"Authorization": f"Bearer {token}"}, **given)
+    assert answer.json()["customer_id"] == "A/b"
 
 
 def test_a_stale_etag_is_refused_with_what_is_stored_now(admin: Program) -> None:

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sop_portal.lib.api.problems import Fault, Invalid
+from sop_portal.lib.api.routes import with_query
 from sop_portal.lib.api.views import ApiView
 
 PAGE_SIZE, LARGEST_PAGE = 50, 1_000
@@ -168,7 +169,7 @@ class ListView(ApiView):
     def _address(request: Request, number: int) -> str:
         query = request.query_params.copy()
         query["page"] = str(number)
-        return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+        return with_query(request._request, query.urlencode())
 
 
 def refuse_unknown(query: QueryDict, known: Iterable[str], several: Container[str] = ()) -> None:
