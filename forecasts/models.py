@@ -21,6 +21,7 @@ from masterdata.models.customers import delegators, served_by
 from masterdata.prices import OF_CUSTOMER, OF_LIST, OF_NOBODY
 from sop_portal.accounts.models import User
 from sop_portal.lib import periods
+from sop_portal.lib.keys import one_of
 from sop_portal.lib.numbers import MAX_QUANTITY as MAX_QUANTITY
 from sop_portal.lib.risk import DEFAULT_RISK_CLASS, RISK_CLASSES
 from sop_portal.lib.text import NameField, NoteField
@@ -124,9 +125,9 @@ class LineQuerySet(TrackedQuerySet):
             owners = [user.pk, *Delegation.objects.to(user).order_by().values_list("from_user", flat=True)]
             # Of customers that moved on: the few that the rest does not find.
             left = Line.objects.filter(_answered_by(user), cycle__status=Cycle.Status.OPEN, owner__in=owners)
-            left = left.exclude(customer__in=customers).order_by()
-            scope |= Q(pk__in=list(left.values_list("pk", flat=True)))
-        return self.filter(Q(customer__in=customers) | scope)
+            left = left.exclude(one_of("customer", customers)).order_by()
+            scope |= one_of("pk", left.values_list("pk", flat=True))
+        return self.filter(one_of("customer", customers) | scope)
 
     def editable_by(self, user: Any) -> Self:
         """Lines `user` may edit and submit: own ones, those whose owner delegated them, all with edit_any_line.

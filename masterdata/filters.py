@@ -24,6 +24,7 @@ from masterdata.models import (
 from masterdata.models.succession import Succession
 from sop_portal.accounts.models import User
 from sop_portal.lib import periods
+from sop_portal.lib.keys import one_of
 
 # The longest range of months that is added up.
 MOST_MONTHS = 120
@@ -255,20 +256,18 @@ class SalesFilter(ListFilter):
         if not self.is_valid():
             return found.none()
         if self.wanted("customer"):
-            found = found.filter(
-                customer__in=origins_of(CustomerSuccession, self.customers.matching(self.wanted("customer")))
-            )
+            named = self.customers.matching(self.wanted("customer"))
+            found = found.filter(one_of("customer", origins_of(CustomerSuccession, named)))
         if self.wanted("region") or self.wanted("rep"):
             places = Q(region=self.wanted("region")) if self.wanted("region") else Q()
             last = self.customers.filter(places, self.of_rep())
-            found = found.filter(customer__in=origins_of(CustomerSuccession, last, once=True))
+            found = found.filter(one_of("customer", origins_of(CustomerSuccession, last, once=True)))
         if self.wanted("product"):
-            found = found.filter(
-                product__in=origins_of(ProductSuccession, Product.objects.matching(self.wanted("product")))
-            )
+            meant = Product.objects.matching(self.wanted("product"))
+            found = found.filter(one_of("product", origins_of(ProductSuccession, meant)))
         if self.wanted("group"):
             family = Product.objects.filter(self.of_group())
-            found = found.filter(product__in=origins_of(ProductSuccession, family, once=True))
+            found = found.filter(one_of("product", origins_of(ProductSuccession, family, once=True)))
         return found
 
     def in_months(self, rows: Any) -> Any:

@@ -12,6 +12,7 @@ from masterdata.findings import trend
 from masterdata.models import Actual, CustomerSuccession, MatrixEntry, ProductSuccession
 from masterdata.sales import YEAR, ZERO, Loaded
 from sop_portal.lib import periods
+from sop_portal.lib.keys import one_of
 
 # Months of the small line.
 LINE = 24
@@ -97,7 +98,7 @@ def with_figures(user: Any, page: Sequence[Any], by: str, known: Loaded) -> list
     for key, origins in SUCCESSIONS[by].origins(rows).items():
         for origin in origins:
             heirs.setdefault(origin, []).append(rows[key])
-    sold = Actual.objects.in_scope_of(user).filter(**{f"{by}__in": list(heirs)}, period__gte=first, period__lte=last)
+    sold = Actual.objects.in_scope_of(user).filter(one_of(by, heirs), period__gte=first, period__lte=last)
     for key, period, amount, quantity in (
         sold.order_by().values_list(by, "period").annotate(money=Sum("amount"), units=Sum("quantity"))
     ):
@@ -122,7 +123,7 @@ def finding(user: Any, found: Any, by: str, known: Loaded, what: str) -> str:
     sums = (
         Actual.objects.in_scope_of(user)
         .filter(
-            **{f"{by}__in": set().union(*keys.values())},
+            one_of(by, set().union(*keys.values())),
             period__gte=periods.shift(start, -YEAR),
             period__lte=known.last,
         )

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import DecimalField, Exists, F, Max, Min, OuterRef, Q, Sum
+from django.db.models import DecimalField, F, Max, Min, Q, Sum
 
 from masterdata.models import Actual, Customer, CustomerSuccession, Product, ProductSuccession
 from sop_portal.lib import periods
+from sop_portal.lib.keys import one_of
 
 YEAR = 12
 ZERO = Decimal(0)
@@ -88,10 +89,13 @@ def by_month(rows: Any, first: dt.date, last: dt.date, *, with_cost: bool = Fals
 
 
 def without_weight(rows: Any, first: dt.date, last: dt.date) -> tuple[list[str], int]:
-    """Codes of the first products among `rows` whose weight is not known, and how many more there are."""
-    sold = rows.filter(product=OuterRef("pk"), period__gte=first, period__lte=last)
-    weightless = Product.objects.filter(Exists(sold), weight__isnull=True).order_by("item_code")
-    codes = list(weightless.values_list("item_code", flat=True))
+    """Codes of the first products among `rows` whose weight is not known, and how many more there are.
+
+    They are looked up first: asked for both at once, the database looks through all rows for each product.
+    """
+    weightless = dict(Product.objects.filter(weight__isnull=True).order_by().values_list("pk", "item_code"))
+    sold = rows.filter(one_of("product", weightless), period__gte=first, period__lte=last)
+    codes = sorted(weightless[key] for key in sold.order_by().values_list("product", flat=True).distinct())
     return codes[:NAMED], max(0, len(codes) - NAMED)
 
 

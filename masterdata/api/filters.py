@@ -9,6 +9,7 @@ from django_filters.rest_framework import FilterSet
 from masterdata.filters import of_group, of_rep, origins_of
 from masterdata.models import Actual, Budget, Customer, CustomerSuccession, MatrixEntry, Product, ProductSuccession
 from sop_portal.lib.api.filters import FlagFilter, MonthFilter
+from sop_portal.lib.keys import one_of
 from sop_portal.lib.risk import RISK_CLASSES
 
 REP = "The e-mail address of who serves the customer; none for customers whom nobody serves."
@@ -126,11 +127,11 @@ class SalesFilters(FilterSet):
 
     def _of_customers(self, rows: Any, which: Q, *, once: bool = False) -> Any:
         heirs = Customer.objects.visible_to(self.request.user).filter(which)
-        return rows.filter(customer__in=origins_of(CustomerSuccession, heirs, once=once))
+        return rows.filter(one_of("customer", origins_of(CustomerSuccession, heirs, once=once)))
 
     def _of_products(self, rows: Any, which: Q, *, once: bool = False) -> Any:
         heirs = Product.objects.visible_to(self.request.user).filter(which)
-        return rows.filter(product__in=origins_of(ProductSuccession, heirs, once=once))
+        return rows.filter(one_of("product", origins_of(ProductSuccession, heirs, once=once)))
 
 
 class MonthFilters(FilterSet):

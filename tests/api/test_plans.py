@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from cycles.api.cycles import CycleList
 from cycles.models import Cycle
@@ -106,6 +107,40 @@ def test_lines_of_one_cycle_or_of_few_pairs_are_found_by_index(who: str, address
     """Counts and what is looked up before included. What leaves much of all cycles, reads much of them."""
     address = f"/api/v1/{named(address)}"
     assert {sql[:300] for sql in statements(who, address) if read_whole(explain(sql))} == set()
+
+
+@pytest.mark.parametrize("who", ["rep7", "manager2", "admin"])
+@pytest.mark.parametrize("address", ["forecasts?search=nowhere", "matrix?search=nowhere", "forecasts?search=Foods 100",
+                                     "matrix?search=Foods 1009", "matrix?search=recipe 1009"])  # fmt: skip
+def test_what_words_leave_is_found_by_index(who: str, address: str) -> None:
+    """Of all cycles: customers and products that say it are looked up first."""
+    assert {sql[:300] for sql in statements(who, f"/api/v1/{address}") if read_whole(explain(sql))} == set()
+
+
+def test_sales_are_not_looked_through_once_for_each_product_without_a_weight() -> None:
+    """What is asked of the sales of a region is asked once; within a loop it would be asked as often as it runs."""
+    asked = [sql for sql in statements("admin", "/api/v1/sales-history/statistics?region=Region 7") if "actual" in sql]
+    assert len(asked) >= 3
+    assert not [sql[:300] for sql in asked if any(step.get("Join Type") == "Semi" for step in explain(sql))]
+
+
+def test_the_customers_of_a_team_are_one_parameter() -> None:
+    """A parameter for each is written by Python and read by the database, three times a request."""
+    most = 0
+
+    def count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal most
+        most = max(most, len(params or ()))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(count):
+        for address in (
+            "forecasts",
+            "sales-history?region=Region 7",
+            "sales-history/statistics?sales_rep=rep7@example.com",
+        ):
+            assert browser("manager1").get(f"/api/v1/{address}").status_code == 200
+    assert 0 < most < 50
 
 
 def test_all_lines_of_a_rep_are_found_by_index() -> None:
