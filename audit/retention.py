@@ -52,7 +52,7 @@ def due() -> list[Month]:
         cursor.execute(_DUE)
         months = [Month(month, entries, refusal or "") for month, entries, refusal in cursor.fetchall()]
     # A month that another process drops while it is looked at seems to hold less than was sealed.
-    dropped = set(Tombstone.objects.filter(pk__in=[month.month for month in months]).values_list("pk", flat=True))
+    dropped = set(Tombstone.objects.values_list("pk", flat=True))
     return [month for month in months if month.month not in dropped]
 
 
