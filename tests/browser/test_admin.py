@@ -53,3 +53,11 @@ def test_a_field_that_searches_says_its_name_and_what_is_chosen(page):
     page.locator(".select2-results__option", has_text="Mona Manager").wait_for()
     page.keyboard.press("Enter")
     page.get_by_role("combobox", name="Manager, Mona Manager").wait_for()
+
+
+def test_on_a_phone_the_buttons_of_a_list_stand_under_its_heading(portal):
+    page = portal.page(factories.make_user("admin"), width=360)
+    page.goto("/admin/masterdata/matrixentry/")
+    heading = page.get_by_role("heading", level=1).bounding_box()
+    first = page.locator(".object-tools a").first.bounding_box()
+    assert first["y"] >= heading["y"] + heading["height"]
