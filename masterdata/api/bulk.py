@@ -19,14 +19,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from masterdata.api.fields import field_of
+from masterdata.api.fields import field_of, help_of
 from masterdata.imports.items import write_items
 from masterdata.imports.keeping import require_importer
 from masterdata.imports.kinds import NUMBERS, Column, Kind
 from masterdata.imports.outcome import Outcome
 from masterdata.imports.values import plain_pattern
 from sop_portal.lib.api.bodies import JSONParser
-from sop_portal.lib.api.fields import NUMBER
+from sop_portal.lib.api.fields import MONTH, NUMBER
 from sop_portal.lib.api.problems import Fault, Invalid, pointer_of
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.shapes import Shape
@@ -39,7 +39,8 @@ LARGEST = 25 * 1024 * 1024
 OPTIONS = {"clear_blanks": bool, "sum_duplicates": bool, "valid_from": str}
 
 _NUMBER = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?")
+# A day within a month would be taken for the whole of it.
+_DAYS = {"period": re.compile(MONTH["pattern"]), "date": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")}
 _TEXT: Collection[type] = (str, int)
 # Type of a column -> the types of JSON that it takes, and what is said of others.
 _TAKES: Mapping[str, tuple[Collection[type], str]] = {
@@ -139,7 +140,7 @@ def described(kind: Kind, tag: str, name: str, more: str, *examples: Mapping[str
 def _described(column: Column) -> serializers.Field:
     """A column as one field of an item: what need not be filled may be missing, null or empty."""
     said: dict[str, Any] = {
-        "required": column.must_be_filled, "allow_null": not column.must_be_filled, "help_text": column.help
+        "required": column.must_be_filled, "allow_null": not column.must_be_filled, "help_text": help_of(column)
     }  # fmt: skip
     if column.type in NUMBERS:
         return _BulkNumber(**said)
@@ -280,9 +281,9 @@ def _plain(column: Column, values: Sequence[Any]) -> Sequence[str] | None:
     """The fields of a column all of whose values are plain; None for the slower way."""
     if set(map(type, values)) != {str}:
         return None
-    if column.type in ("period", "date"):
+    if (form := _DAYS.get(column.type)) is not None:
         # Each distinct one is looked at once.
-        return values if all(map(_DAY.fullmatch, set(values))) else None
+        return values if all(map(form.fullmatch, set(values))) else None
     return text_fields(values) if column.type not in _TAKES and MARK not in "\n".join(values) else None
 
 
@@ -314,8 +315,8 @@ def _without_exponent(text: str) -> str:
     return f"{number:f}" if abs(number.adjusted()) < 30 else text
 
 
-def _date(value: str) -> str | None:
-    return value if _DAY.fullmatch(value) else None
+def _as(form: re.Pattern[str], value: str) -> str | None:
+    return value if form.fullmatch(value) else None
 
 
 def _flag(value: bool) -> str:
@@ -323,7 +324,8 @@ def _flag(value: bool) -> str:
 
 
 _READ: Mapping[str, Callable[[Any], str | None]] = {
-    **dict.fromkeys(NUMBERS, _number), "period": _date, "date": _date, "yes_no": _flag,
+    **dict.fromkeys(NUMBERS, _number), "yes_no": _flag,
+    **{name: functools.partial(_as, form) for name, form in _DAYS.items()},
 }  # fmt: skip
 
 

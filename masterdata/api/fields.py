@@ -12,6 +12,14 @@ from masterdata.imports.kinds import Column, Kind
 from sop_portal.lib.api.bodies import Written
 from sop_portal.lib.api.fields import NUMBER, PeriodField
 
+# What is said of a column where its words for files do not fit: a body has no cells, and no way to write a thing twice.
+HELP = {
+    "is_active": "Whether it is in use.",
+    "is_prospect": "Whether the real ID is not known yet.",
+    "period": "The month, as 2027-01 or as its first day.",
+    "postal_code": "Any text.",
+}
+
 
 class Number(serializers.DecimalField):
     """A decimal number, exact: taken as a number or as a text of digits, sent as a text. Its range is said by the model."""
@@ -40,6 +48,11 @@ class _NumberSchema(OpenApiSerializerFieldExtension):
         return {"type": ["string", "number"], "pattern": NUMBER, "examples": ["1250.5"]}
 
 
+def help_of(column: Column) -> str:
+    """What is said of a column to those who write bodies."""
+    return HELP.get(column.name, column.help)
+
+
 def field_of(column: Column, model: type[models.Model] | None, **more: Any) -> serializers.Field:
     """The field that a column has in a body; what it may hold beyond its type is said by the model.
 
@@ -47,7 +60,7 @@ def field_of(column: Column, model: type[models.Model] | None, **more: Any) -> s
     """
     own = model._meta.concrete_fields if model is not None else ()
     meta: Any = next((each for each in own if each.name == column.name), None)
-    said: dict[str, Any] = {"help_text": column.help, **more}
+    said: dict[str, Any] = {"help_text": help_of(column), **more}
     is_nullable = column.blank or bool(meta is not None and meta.null)
     if is_nullable:
         said["allow_null"] = True

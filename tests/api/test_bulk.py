@@ -133,6 +133,7 @@ def test_numbers_are_read_as_they_are_written(admin: Program, written: str, stor
     [
         ("quantity", "1\n2", [3]), ("quantity", "1\n2", ["3"]), ("quantity", "1\n2", [3.5]), ("quantity", "1,2", ["3"]),
         ("period", "2026-01\n2026-02", ["2026-03"]), ("quantity", True, [1.5]), ("period", 2026.01, ["2026-03"]),
+        ("period", "2026-01-15", ["2026-03-01"]), ("period", "2026-01-31", [None]), ("period", "2026-13", ["2026-03"]),
         ("item_code", 1.5, ["P1"]), ("quantity", [1], [1.5]), ("quantity", 1e400, [1.5]),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ class InstantField(serializers.DateTimeField):
             self.fail("invalid", format="a year from 1 to 9999")
 
 
-MONTH = {"type": "string", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])(-01)?$", "examples": ["2027-01"]}
+MONTH: dict[str, Any] = {"type": "string", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])(-01)?$", "examples": ["2027-01"]}
 
 
 @extend_schema_field(MONTH)
