@@ -207,6 +207,11 @@ REFUSED: dict[str, Exception] = {
 }
 # What is answered before an operation is reached: title and sentence.
 BEFORE = {
+    "411": (
+        "Length required",
+        "What was sent does not say how long it is (Transfer-Encoding), so it was not read. Nothing was saved; send it "
+        "with its Content-Length.",
+    ),
     "413": ("Too large", "What was sent is larger than 2.5 MB. Nothing was saved; send it in smaller parts."),
     "503": (
         "Back in a moment",

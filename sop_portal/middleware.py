@@ -148,7 +148,9 @@ class BodyLimitMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *args: Any) -> HttpResponse | None:
-        """413 for what is too large; a body without a length is empty to Django."""
+        """413 for what is too large, 411 for a body without a length: it is empty to Django, and would be lost."""
+        if "Transfer-Encoding" in request.headers:
+            return views.length_required(request)
         limit = self._limit(request)
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isascii() and length.isdigit() and len(length) < 20 and int(length) <= limit:

@@ -103,6 +103,18 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
+def length_required(request: HttpRequest) -> HttpResponse:
+    """411 for a body that is sent in chunks."""
+    return answer(
+        request,
+        "errors/refused.html",
+        411,
+        "Length required",
+        "What was sent does not say how long it is (Transfer-Encoding), so it was not read. Nothing was saved; send it "
+        "with its Content-Length.",
+    )
+
+
 def too_large(request: HttpRequest, limit: int) -> HttpResponse:
     """413 for a body of more than `limit` bytes."""
     return answer(

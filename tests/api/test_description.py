@@ -192,6 +192,9 @@ def test_refusals_are_shown_as_they_are_answered(monkeypatch: pytest.MonkeyPatch
         "403": viewer.post("/api/v1/jobs/clear_sessions/run"),
         "404": admin.get("/api/v1/cycles/999999"),
         "406": admin.get("/api/v1/users", headers={"Accept": "image/png"}),
+        "411": admin.post(
+            "/api/v1/customers", {"customer_id": "C"}, **as_json, headers={"Transfer-Encoding": "chunked"}
+        ),
         "413": admin.post("/api/v1/customers", "x" * 3 * 2**20, **as_json),
         "415": admin.post("/api/v1/customers", "red", content_type="text/plain"),
         "428": Client(headers={"Authorization": f"Bearer {bearer.issue(world.rep).access}"}).patch(

@@ -137,6 +137,20 @@ def test_every_refusal_is_a_problem(program: Program, method: str, address: str,
         assert problem["errors"][0]["pointer"].startswith("?")
 
 
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("br, gzip", 415), ("identity", 201), ("", 201)])
+def test_a_body_that_is_compressed_is_refused_in_words(program: Program, coding: str, status: int) -> None:
+    answer = program("POST", "/customers", {"customer_id": "C", "name": "Elm"}, Content_Encoding=coding)
+    assert answer.status_code == status
+    if status == 415:
+        assert answer.json()["detail"] == "Bodies are taken as they are; send this one without Content-Encoding."
+
+
+@pytest.mark.parametrize("address", ["/customers", "/cycles/1/close", "/nothing"])
+def test_a_body_without_its_length_is_not_taken_for_an_empty_one(program: Program, address: str) -> None:
+    answer = program("POST", address, {"reason": "x"}, Transfer_Encoding="chunked")
+    assert (answer.status_code, answer["Content-Type"]) == (411, "application/problem+json")
+
+
 def test_another_form_than_json_is_refused_and_so_is_a_body_that_is_too_large(program: Program) -> None:
     made = program._client.generic(
         "POST", "/api/v1/tokens", b"name=a", content_type="application/x-www-form-urlencoded",

@@ -25,6 +25,7 @@ REFUSALS = {
 }
 WRITING = {
     "409": "The state of things stands in the way.",
+    "411": "The body does not say how long it is.",
     "413": "The body is too large.",
     "415": "The body has a form that is not taken.",
     "422": "The values do not make sense: the errors name the parts.",
@@ -50,7 +51,7 @@ HEADERS: dict[str, tuple[str, str, bool]] = {
 LIMITS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 ON_ALL = (*LIMITS, "X-Request-ID")
 # Answered before an operation is reached, and counted by no limit.
-UNCOUNTED = {"413", "503"}
+UNCOUNTED = {"411", "413", "503"}
 # What stands on refusals, and on the answer that the caller holds the same, beside what stands on all.
 OF_STATUS = {"304": ["ETag"], "401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
 

@@ -94,3 +94,8 @@ class Problem(serializers.Serializer):
     run = serializers.IntegerField(
         required=False, help_text="The number of the import that was kept, or of the run of the job that is under way."
     )
+    cycle = serializers.IntegerField(required=False, help_text="The number of the cycle that takes no input.")
+    line = serializers.IntegerField(required=False, help_text="The number of the line that is there already.")
+    red = serializers.ListField(
+        child=serializers.DictField(), required=False, help_text="What keeps a cycle shut, as pre-flight finds it."
+    )

@@ -50,6 +50,7 @@ class ApiView(APIView):
             raise failure
         self.check_permissions(request)
         _refuse_nul(request)
+        _refuse_compressed(request)
         verb = request.method or ""
         if verb not in (*SAFE_METHODS, *self.takes_match) and hasattr(self, verb.lower()):
             refuse_match(request)
@@ -80,6 +81,15 @@ def _refuse_nul(request: Request) -> None:
     ]
     if faults:
         raise Invalid(faults)
+
+
+def _refuse_compressed(request: Request) -> None:
+    """Refuse bodies that nobody would unpack: they would be told that they are not JSON."""
+    coding = request.headers.get("Content-Encoding", "identity")
+    if coding.strip().lower() not in ("", "identity"):
+        refusal = exceptions.UnsupportedMediaType(coding)
+        refusal.detail = "Bodies are taken as they are; send this one without Content-Encoding."  # type: ignore[assignment]
+        raise refusal
 
 
 def _conditional(request: Request, response: Any) -> Any:
