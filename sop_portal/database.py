@@ -24,8 +24,8 @@ def is_away(problem: BaseException | None) -> bool:
 
 
 def in_the_way(problem: BaseException) -> Conflict | None:
-    """What to say when a statement waited in vain for rows or tables that an import or the move of a cycle holds, or for
-    somebody who waited for it in turn."""
+    """What to say when a statement waited in vain for rows or tables that an import, the move of a cycle or another save
+    holds, or for somebody who waited for it in turn."""
     if not isinstance(problem, OperationalError):
         return None
     if isinstance(problem.__cause__, psycopg.errors.DeadlockDetected):
@@ -47,4 +47,4 @@ def in_the_way(problem: BaseException) -> Conflict | None:
     ):
         if holder in holders:
             return Conflict(f"{what}, so nothing was saved; try again in a minute.")
-    return None
+    return Conflict("Somebody else is saving the same at this moment, so nothing was saved; try again in a minute.")

@@ -11,8 +11,15 @@ from cycles.models import Cycle
 from forecasts.models import Line, QuantitySource
 from forecasts.services.shares import expect
 from forecasts.services.values import Change, LineEdit, already_there, apply_edit, check_edit, stale_lines
-from forecasts.services.writing import guard_speaks, line_label, lock_lines, require_input, write_cells
-from sop_portal.lib.errors import NotAllowed, Refused
+from forecasts.services.writing import (
+    guard_speaks,
+    line_label,
+    lock_lines,
+    require_input,
+    require_not_foreign,
+    write_cells,
+)
+from sop_portal.lib.errors import Refused
 
 
 @transaction.atomic
@@ -29,8 +36,15 @@ def set_cells(cycle_id: int, edits: Sequence[LineEdit], *, by: Any, source: str 
     if not edits:
         return []
     Cycle.objects.lock_shared(cycle_id)
-    cycle, lines, now = lock_lines(Line.objects.editable_by(by), cycle_id, {edit.line_id for edit in edits})
+    wanted = {edit.line_id for edit in edits}
+    cycle, lines, now = lock_lines(Line.objects.editable_by(by), cycle_id, wanted)
     require_input(cycle, lines.values(), now)
+    require_not_foreign(
+        cycle_id,
+        wanted - lines.keys(),
+        "You can read this line but not change it; its owner or an S&OP admin can.",
+        by=by,
+    )
 
     refused: dict[int, str] = {}
     bad_cells: list[dict[str, Any]] = []
@@ -41,7 +55,7 @@ def set_cells(cycle_id: int, edits: Sequence[LineEdit], *, by: Any, source: str 
     for position, edit in enumerate(edits):
         line = lines.get(edit.line_id)
         if line is None:
-            refused[position] = _absent(edit.line_id, cycle_id, by)
+            refused[position] = "There is no such line among yours in this cycle; reload the page."
             continue
         if line.pk in seen:
             refused[position] = f"{line_label(line)} is listed twice; send each line once."
@@ -89,13 +103,6 @@ def set_cells(cycle_id: int, edits: Sequence[LineEdit], *, by: Any, source: str 
     if woken:
         expect(cycle, woken)
     return [lines[edit.line_id] for edit in edits]
-
-
-def _absent(line_id: int, cycle_id: int, by: Any) -> str:
-    """The sentence for a line that `by` may not edit; raises NotAllowed when they may at least read it."""
-    if Line.objects.visible_to(by).filter(pk=line_id, cycle_id=cycle_id).exists():
-        raise NotAllowed("You can read this line but not change it; its owner or an S&OP admin can.")
-    return "There is no such line among yours in this cycle; reload the page."
 
 
 def _taken(line: Line) -> str:

@@ -24,11 +24,13 @@ from forecasts.services.writing import (
     lock_lines,
     past_the_guard,
     require_input,
+    require_not_foreign,
     take_snapshots,
     write_cells,
 )
 from forecasts.signals import lines_moved
-from sop_portal.lib.errors import Conflict, NotAllowed, Refused
+from sop_portal.lib.errors import Conflict, Refused
+from sop_portal.lib.keys import one_of
 from sop_portal.lib.text import normal, plain_note
 
 Status = Line.Status
@@ -98,15 +100,15 @@ def _read(
     """
     refs = list(refs)
     Cycle.objects.lock_shared(cycle_id)
-    cycle, lines, now = lock_lines(scope, cycle_id, {ref.line_id for ref in refs})
+    wanted = {ref.line_id for ref in refs}
+    cycle, lines, now = lock_lines(scope, cycle_id, wanted)
+    require_not_foreign(cycle_id, wanted - lines.keys(), "You can read this line, but this is not yours to do.", by=by)
     found: list[tuple[int, Any, Line]] = []
     refused: dict[int, str] = {}
     seen: set[int] = set()
     for position, ref in enumerate(refs):
         line = lines.get(ref.line_id)
         if line is None:
-            if Line.objects.visible_to(by).filter(pk=ref.line_id, cycle_id=cycle_id).exists():
-                raise NotAllowed("You can read this line, but this is not yours to do.")
             refused[position] = "There is no such line in this cycle; reload the page."
         elif line.pk in seen:
             refused[position] = f"{line_label(line)} is listed twice; send each line once."
@@ -157,7 +159,7 @@ def _write(
         return []
     before = {line.pk: line.status for line in lines}
     ids = [line.pk for line in lines]
-    rows = Line.objects.filter(pk__in=ids)
+    rows = Line.objects.filter(one_of("pk", ids))
     values = {"status": act.after, "revision": F("revision") + 1, **fields}
     if act is SUBMIT:
         # Handing in is input, so the guard of the database watches the deadline once more.

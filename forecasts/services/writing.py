@@ -1,7 +1,7 @@
 """How lines are read under lock and written: one statement each, whatever the number of lines."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from forecasts.models import Line
 from masterdata.models import Customer, Product
 from masterdata.models.customers import SqlNow
 from sop_portal.lib import periods
-from sop_portal.lib.errors import Conflict
+from sop_portal.lib.errors import Conflict, NotAllowed
 from sop_portal.lib.keys import among
 
 # The columns that editing and moving need of a line.
@@ -82,6 +82,13 @@ def lock_lines(scope: Any, cycle_id: int, line_ids: Iterable[int]) -> tuple[Cycl
     cycle = Cycle.objects.annotate(now=SqlNow()).get(pk=cycle_id)
     _share_objects(lines.values(), cycle)
     return cycle, lines, cycle.now  # type: ignore[attr-defined]
+
+
+def require_not_foreign(cycle_id: int, line_ids: Collection[int], sentence: str, *, by: Any) -> None:
+    """Raises NotAllowed when `by` may read one of these lines, which they may not write; what they may not even read is
+    refused as missing. One query, however many there are."""
+    if line_ids and Line.objects.visible_to(by).filter(cycle_id=cycle_id, pk__in=among(line_ids)).exists():
+        raise NotAllowed(sentence)
 
 
 def _share_objects(lines: Iterable[Line], cycle: Cycle) -> None:

@@ -221,7 +221,8 @@ def _fields(
             else:
                 found[column.name] = _column(column, values, faults)
     if faults:
-        raise Invalid(faults, f"{len(faults):,} values have another form than they should; nothing was saved.")
+        some = "One value has" if len(faults) == 1 else f"{len(faults):,} values have"
+        raise Invalid(faults, f"{some} another form than allowed here; nothing was saved.")
     return found, plain
 
 

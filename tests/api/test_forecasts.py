@@ -331,6 +331,36 @@ def test_many_lines_are_handed_in_and_decided() -> None:
     assert rep("POST", "/forecasts/bulk-submit", {"items": refs()}).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("address", "more"),
+    [("bulk", {}), ("bulk-submit", {}), ("bulk-decide", {"action": "approve"})],
+)
+def test_lines_that_are_missing_cost_as_many_queries_as_one(address: str, more: dict[str, Any]) -> None:
+    """Each was once looked up by itself: ten thousand of another team's took a manager twenty seconds."""
+    many = Many(1)
+    stranger = program_of(make_user("manager" if address == "bulk-decide" else "sales_rep"))
+
+    def queries(count: int) -> int:
+        ids = [many.lines()[0].pk, *range(2**40, 2**40 + count)]
+        with CaptureQueriesContext(connection) as asked:
+            refused = stranger(
+                "POST", f"/forecasts/{address}", {"items": [{"id": pk, "revision": 1} for pk in ids], **more}
+            )
+        assert (refused.status_code, len(refused.json()["errors"])) == (422, count + 1), refused.json()
+        return len(asked)
+
+    queries(1)
+    assert queries(1) == queries(30)
+
+
+def test_one_line_that_may_only_be_read_refuses_all_as_not_allowed() -> None:
+    many = Many(2)
+    items = [{"id": pk, "revision": 1} for pk in (2**40, many.lines()[0].pk)]
+    manager = program_of(many.manager)
+    assert manager("POST", "/forecasts/bulk", {"items": items}).status_code == 403
+    assert manager("POST", "/forecasts/bulk-submit", {"items": items}).status_code == 403
+
+
 def test_filters_of_the_list() -> None:
     many = Many()
     program = program_of(many.rep)

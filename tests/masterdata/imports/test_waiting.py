@@ -98,16 +98,20 @@ def somebody_holding(lock_class, *, shared=False):
     [
         (IMPORTS, False, "An import is being written, so nothing was saved; try again in a minute."),
         (CYCLES, False, "A cycle is being opened or moved, so nothing was saved; try again in a minute."),
-        (CYCLES, True, None),
-        (IMPORTS + 990, False, None),
+        (CYCLES, True, "Somebody else is saving the same at this moment, so nothing was saved; try again in a minute."),
+        (
+            IMPORTS + 990,
+            False,
+            "Somebody else is saving the same at this moment, so nothing was saved; try again in a minute.",
+        ),
     ],
 )
-def test_who_was_in_the_way_is_told_only_where_it_is_an_import_or_a_move(lock_class, shared, sentence):
+def test_who_waits_in_vain_is_told_who_was_in_the_way(lock_class, shared, sentence):
     with somebody_holding(lock_class, shared=shared):
         with pytest.raises(OperationalError) as waited, transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '50ms'; LOCK TABLE masterdata_actual IN ROW EXCLUSIVE MODE")
         told = database.in_the_way(waited.value)
-    assert (told and told.detail, told and told.status) == (sentence, sentence and 409)
+    assert told is not None and (told.detail, told.status) == (sentence, 409)
     assert database.in_the_way(OperationalError("gone")) is None
 
 
