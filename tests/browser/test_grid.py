@@ -135,6 +135,25 @@ def test_the_current_cell_never_hides_behind_the_frozen_columns(page, book):
     expect(cell(page, 0, 0)).to_be_focused()
 
 
+@pytest.mark.parametrize("width", [360, 720, 900])
+def test_names_of_lines_that_are_handed_in_have_room_in_a_narrow_window(portal, book, width):
+    factories.submit(book.line(book.entries[0]))
+    page = portal.page(book.rep, width=width)
+    page.goto(book.url)
+    expect(page.locator("tr[data-status=submitted] .name")).to_have_text("Peeled garlic")
+    for box in page.locator("tr.g-row .name").all():
+        assert box.evaluate("name => name.clientWidth > 0 && name.scrollWidth <= name.clientWidth")
+
+
+def test_on_paper_stands_the_table_without_what_serves_the_screen(page, book):
+    page.emulate_media(media="print")
+    for gone in (".grid-panel", ".grid-foot", ".gridbar > a", ".g-fold"):
+        for part in page.locator(gone).all():
+            expect(part).to_be_hidden()
+    expect(page.locator("td.cur")).to_have_css("outline-style", "none")
+    expect(cell(page, 2, 15)).to_be_visible()
+
+
 def test_a_click_beside_the_table_leaves_the_keys_to_its_current_cell(page, book):
     page.get_by_role("heading", level=1).click()
     assert page.evaluate("() => document.activeElement.tagName") == "MAIN"
