@@ -1,6 +1,7 @@
 """Handing in and deciding one line."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -9,8 +10,9 @@ from rest_framework.response import Response
 
 from forecasts import services
 from forecasts.api import bodies, shapes
-from forecasts.api.lines import IF_MATCH, TAG, sent, visible
+from forecasts.api.lines import IF_MATCH, TAG, sent, stored, visible
 from forecasts.api.refusals import placed
+from forecasts.models import Line
 from forecasts.services import Adjustment, LineRef
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.schema import also_answers
@@ -19,9 +21,9 @@ from sop_portal.lib.api.views import ApiView
 _COMMENT = 100_000
 
 
-def _opened(request: Request, known: Iterable[str]) -> tuple[bodies.Reader, int]:
+def _opened(request: Request, line: Line, known: Iterable[str]) -> tuple[bodies.Reader, int]:
     reader = bodies.opened(request, ("revision", *known))
-    return reader, bodies.revision_of(request, reader)
+    return reader, bodies.revision_of(request, reader, line)
 
 
 class Act(ApiView):
@@ -42,11 +44,11 @@ class LineSubmit(Act):
     def post(self, request: Request, pk: int) -> Response:
         """Hand in a line: every mandatory month is answered, and has a price where something is planned."""
         line = visible(request, pk)
-        reader, revision = _opened(request, ["change_reason"])
+        reader, revision = _opened(request, line, ["change_reason"])
         reason = reader.reason()
         bodies.closed(reader)
         reasons = {pk: reason} if reason is not None else None
-        with placed([pk]):
+        with placed([pk], now=partial(stored, request, pk)):
             services.submit_lines(line.cycle_id, [LineRef(pk, revision)], by=request.user, reasons=reasons)
         return sent(request, pk)
 
@@ -63,19 +65,19 @@ class LineRecall(Act):
     def post(self, request: Request, pk: int) -> Response:
         """Take back a line that one handed in oneself and that nobody decided."""
         line = visible(request, pk)
-        reader, revision = _opened(request, [])
+        reader, revision = _opened(request, line, [])
         bodies.closed(reader)
-        with placed([pk]):
+        with placed([pk], now=partial(stored, request, pk)):
             services.recall_lines(line.cycle_id, [LineRef(pk, revision)], by=request.user)
         return sent(request, pk)
 
 
 def _decide(request: Request, pk: int, act: Any) -> Response:
     line = visible(request, pk)
-    reader, revision = _opened(request, ["comment"])
+    reader, revision = _opened(request, line, ["comment"])
     comment = reader.text("comment", _COMMENT) or ""
     bodies.closed(reader)
-    with placed([pk]):
+    with placed([pk], now=partial(stored, request, pk)):
         act(line.cycle_id, [LineRef(pk, revision)], by=request.user, comment=comment)
     return sent(request, pk)
 
@@ -134,11 +136,11 @@ class LineAdjust(Act):
     def post(self, request: Request, pk: int) -> Response:
         """Change and approve a line of a closed cycle, with a reason; what was handed in stays beside it."""
         line = visible(request, pk)
-        reader, revision = _opened(request, ["cells", "reason"])
+        reader, revision = _opened(request, line, ["cells", "reason"])
         quantity, price = reader.cells()
         reason = reader.text("reason", _COMMENT) or ""
         bodies.closed(reader)
-        with placed([pk], cells=[reader.places]):
+        with placed([pk], cells=[reader.places], now=partial(stored, request, pk)):
             services.adjust_lines(
                 line.cycle_id, [Adjustment(pk, revision, quantity, price)], by=request.user, reason=reason
             )

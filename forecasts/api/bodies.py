@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
+from django.utils.http import parse_etags
 from rest_framework.request import Request
 
 from forecasts.models import Line
@@ -193,25 +194,36 @@ def closed(reader: Reader) -> None:
         raise Invalid(reader.faults)
 
 
-def revision_of(request: Request, reader: Reader) -> int:
-    """The revision that the author of a write saw, by the header or the field. Raises RevisionMissing."""
-    given, matched = reader.data.get("revision"), revision_matched(request)
+def revision_of(request: Request, reader: Reader, line: Line) -> int:
+    """The revision that the author of a write saw, by the header or the field; 0 for a state that `line` never had.
+
+    Raises RevisionMissing.
+    """
+    given, matched = reader.data.get("revision"), revision_matched(request, line)
     if given is None and matched is None:
         raise RevisionMissing("Say which revision you saw: If-Match with the ETag of the line, or the field revision.")
     if given is not None and matched not in (None, given):
         raise Invalid([Fault("?If-Match", "invalid", "If-Match and revision name different states; send one of them.")])
-    return matched or reader.whole("revision", LARGEST_REVISION) or 0
+    # What reads cells has read this field already, and said what is wrong with it.
+    if matched is not None or any(fault.pointer == f"{reader.pointer}/revision" for fault in reader.faults):
+        return matched or 0
+    return reader.whole("revision", LARGEST_REVISION) or 0
 
 
-def revision_matched(request: Request) -> int | None:
-    """The revision that If-Match names, None without the header. Raises Invalid for what names none."""
+def revision_matched(request: Request, line: Line) -> int | None:
+    """The revision that If-Match names, None without the header; 0 when none of its ETags is one of a line.
+
+    Of several it is that of `line` where they name it. Raises Invalid for what is no ETag, and for `*`: a write of a line
+    says what its author saw.
+    """
     header = request.headers.get("If-Match")
     if header is None:
         return None
-    match = _MATCH.fullmatch(header.strip())
-    if match is None or int(match[1]) > LARGEST_REVISION:
+    seen = [header.strip()] if _MATCH.fullmatch(header.strip()) else parse_etags(header)
+    if not seen or "*" in seen:
         raise Invalid([Fault("?If-Match", "invalid", 'If-Match is the ETag of the line, or its revision: "7".')])
-    return int(match[1])
+    found = {int(match[1]) for match in map(_MATCH.fullmatch, seen) if match}
+    return line.revision if line.revision in found else max(found, default=0)
 
 
 # What a line has beside the fields of an edit; written by operations of their own, or not at all.

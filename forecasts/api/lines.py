@@ -1,5 +1,6 @@
 """Lines: the list, one of them, adding and deleting one, its story."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.shortcuts import get_object_or_404
@@ -145,20 +146,20 @@ class LineDetail(ApiView):
     @extend_schema(operation_id="forecasts_delete", tags=[TAG], parameters=[IF_MATCH], responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Delete a line that was added after the opening and never handed in; for S&OP admins."""
-        visible(request, pk)
-        with placed([pk]):
-            delete_line(pk, by=request.user, revision=bodies.revision_matched(request))
+        line = visible(request, pk)
+        with placed([pk], now=partial(stored, request, pk)):
+            delete_line(pk, by=request.user, revision=bodies.revision_matched(request, line))
         return Response(status=204)
 
     @staticmethod
     def _write(request: Request, pk: int, *, whole: bool) -> Response:
         line = visible(request, pk)
         reader = bodies.opened(request, bodies.EDITABLE, bodies.READ_ONLY)
-        edit, revision = reader.edit(), bodies.revision_of(request, reader)
+        edit, revision = reader.edit(), bodies.revision_of(request, reader, line)
         if whole and not reader.faults:
             reader.faults += bodies.missing_cells(line, edit)
         bodies.closed(reader)
-        with placed([pk], cells=[edit.places]):
+        with placed([pk], cells=[edit.places], now=partial(stored, request, pk)):
             set_cells(line.cycle_id, [edit.of(pk, revision)], by=request.user, source=QuantitySource.API)
         return sent(request, pk)
 
@@ -202,13 +203,19 @@ def visible(request: Request, pk: int) -> Line:
 
 def sent(request: Request, pk: int, **options: Any) -> Response:
     """One line as it is sent, with its ETag."""
+    row = stored(request, pk)
+    response = Response(row, **options)
+    # The revision for If-Match, the digest of all of it for If-None-Match.
+    response["ETag"] = f'"{row["revision"]}.{etag_of(JSONRenderer().render(row))[1:]}'
+    return response
+
+
+def stored(request: Request, pk: int) -> dict[str, Any]:
+    """What is stored of one line, as it is sent. Raises DoesNotExist for a line that the caller may not see."""
     found = rows.rows_of(Line.objects.visible_to(request.user).filter(pk=pk))
     if not found:
         raise Line.DoesNotExist
-    response = Response(found[0], **options)
-    # The revision for If-Match, the digest of all of it for If-None-Match.
-    response["ETag"] = f'"{found[0]["revision"]}.{etag_of(JSONRenderer().render(found[0]))[1:]}'
-    return response
+    return found[0]
 
 
 def chosen_cycle(request: Request, cycle_id: int | None) -> Cycle:

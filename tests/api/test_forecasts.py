@@ -112,9 +112,54 @@ def test_a_write_names_the_revision_it_saw(company: Company, rep: Program) -> No
     stale = program_of(company.admin)("PATCH", company.address, {"cells": cells(("2027-01", 9))}, If_Match=seen["ETag"])
     assert stale.status_code == 412
     assert stale.json()["stale"][0]["quantity"][0] == "7"
-    assert rep("PATCH", company.address, body, If_Match='"x"').status_code == 400
+    assert stale.json()["current"] == program_of(company.admin)("GET", company.address).json()
+    assert rep("PATCH", company.address, body, If_Match="*").status_code == 400
     both = rep("PATCH", company.address, {**body, "revision": saved.json()["revision"]}, If_Match=seen["ETag"])
     assert (both.status_code, both.json()["errors"][0]["pointer"]) == (400, "?If-Match")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("{etag}", 200), ("W/{etag}", 200), ('"a", {etag}', 200), ('"1", {etag}, "900"', 200), ('"{revision}"', 200),
+        ("{revision}", 200), ('"a"', 412), ('"a", "900"', 412), ('"9000000000"', 412), ("*", 400), ("", 400), ("a", 400),
+    ],
+)  # fmt: skip
+def test_if_match_takes_what_the_header_is_made_of(company: Company, rep: Program, sent: str, status: int) -> None:
+    seen = rep("GET", company.address)
+    header = sent.format(etag=seen["ETag"], revision=company.line.revision)
+    written = rep("PATCH", company.address, {"cells": cells(("2027-01", 7))}, If_Match=header)
+    assert written.status_code == status
+    if status == 412:
+        assert written.json()["current"] == seen.json()
+
+
+def test_lines_of_many_that_somebody_else_saved_are_named_by_their_place() -> None:
+    customer = make_customer(sales_rep=make_user("sales_rep"))
+    make_entry(customer=customer, price="10")
+    changed = make_line(owner=customer.sales_rep, customer=customer)
+    other = Line.objects.exclude(pk=changed.pk).get()
+    rep, admin = program_of(customer.sales_rep), program_of(make_user("admin"))
+    assert rep("PATCH", f"/forecasts/{changed.pk}", {"revision": changed.revision, "notes": "Mine."}).status_code == 200
+    items = [{"id": line.pk, "revision": line.revision, "cells": cells(("2027-01", 9))} for line in (other, changed)]
+    refs = [{"id": item["id"], "revision": item["revision"]} for item in items]
+    for refused in (
+        admin("POST", "/forecasts/bulk", {"items": items}),
+        admin("POST", "/forecasts/bulk-submit", {"items": refs}),
+    ):
+        assert refused.status_code == 412
+        (fault,) = refused.json()["errors"]
+        assert fault == {
+            "pointer": "/items/1/revision", "code": "stale", "detail": f"Its revision is {changed.revision + 1} now.",
+        }  # fmt: skip
+        assert refused.json()["detail"].startswith("Somebody saved 1 of these lines after you read them")
+    assert Line.objects.get(pk=other.pk).revision == other.revision
+
+
+def test_a_revision_that_is_none_is_named_once(company: Company, rep: Program) -> None:
+    refused = rep("PATCH", company.address, {"revision": 0, "cells": cells(("2027-01", 1))})
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/revision"]
+    assert len(rep("POST", f"{company.address}/submit", {"revision": 0}).json()["errors"]) == 1
 
 
 @pytest.mark.parametrize(

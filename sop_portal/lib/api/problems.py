@@ -75,10 +75,14 @@ class RevisionMissing(DomainError):
 
 
 class RevisionStale(DomainError):
-    """Somebody saved in between (412); `extra` carries what is stored now."""
+    """Somebody saved in between (412); `extra` carries what is stored now, faults name which of several it is about."""
 
     status = 412
     title = "Precondition failed"
+
+    def __init__(self, detail: str, faults: Iterable[Fault] = (), **extra: Any) -> None:
+        self.faults = list(faults)
+        super().__init__(detail, **extra)
 
 
 def body(
@@ -101,7 +105,7 @@ def of_refusal(refusal: DomainError) -> dict[str, Any]:
     kind = f"urn:sop:{_words(type(refusal).__name__)}"
     lines = refusal.lines if isinstance(refusal, Refused) else {}
     faults = [Fault(pointer_of(place), "refused", sentence) for place, sentence in lines.items()]
-    if isinstance(refusal, NotAccepted):
+    if isinstance(refusal, NotAccepted | RevisionStale):
         faults = refusal.faults
     return body(refusal.status, refusal.title, refusal.detail, kind=kind, faults=faults, **refusal.extra)
 
