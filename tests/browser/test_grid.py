@@ -213,6 +213,18 @@ def test_pasting_beyond_the_edge_says_what_was_cut(page, book):
     assert book.quantity(2)[15] == 1
 
 
+def test_a_browser_that_asks_first_hears_that_cells_can_be_copied_and_pasted_into(page, book):
+    asked = """which => ["beforecopy", "beforecut", "beforepaste"].map(kind => {
+        const event = new ClipboardEvent(kind, { bubbles: true, cancelable: true });
+        return !document.querySelector(which).dispatchEvent(event);
+    })"""
+    assert page.evaluate(asked, "td.cur") == [True] * 3
+    page.get_by_role("heading", level=1).click()
+    assert page.evaluate(asked, "body") == [True] * 3
+    page.locator("[data-find]").focus()
+    assert page.evaluate(asked, "[data-find]") == [False] * 3
+
+
 def test_one_value_fills_the_selection_and_copies_out_again(page, book):
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowDown")

@@ -50,6 +50,23 @@ def test_a_token_is_made_copied_and_revoked_by_keyboard(portal, scheme, width):
     looked_at(page)
 
 
+def test_where_the_browser_lets_no_page_copy_the_text_is_selected(portal):
+    page = portal.page(make_user("sales_rep"))
+    page.goto("/accounts/tokens/")
+    page.get_by_label("Name").fill("Nightly load")
+    page.keyboard.press("Enter")
+    copy = page.get_by_role("button", name="Copy")
+    copy.wait_for()
+    page.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(new DOMException('', 'NotAllowedError')); }"
+    )
+    copy.press("Enter")
+    expect(page.locator("[data-part=copied]")).to_have_text(
+        "The browser does not let the page copy; the text is selected."
+    )
+    assert page.evaluate("() => String(getSelection())") == page.locator("[data-example] code").inner_text()
+
+
 def test_it_needs_no_javascript(portal):
     user = make_user("viewer")
     page = portal.page(user, javascript=False)

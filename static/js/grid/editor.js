@@ -41,7 +41,8 @@ export class Editor {
   key(event) {
     const { key, shiftKey } = event;
     event.stopPropagation();
-    if (event.isComposing) return;
+    // The Enter that ends a composition says so in Safari by this code alone.
+    if (event.isComposing || event.keyCode === 229) return;
     const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     if (key === "Escape") this.close(false);
     else if (key === "Enter") {

@@ -9,7 +9,13 @@ export class Keys {
     this.grid = grid;
     this.leaving = false;
     grid.table.addEventListener("keydown", (event) => this.press(event));
-    for (const kind of ["copy", "cut", "paste"]) document.addEventListener(kind, (event) => this.clip(kind, event));
+    for (const kind of ["copy", "cut", "paste"]) {
+      document.addEventListener(kind, (event) => this.clip(kind, event));
+      // WebKit asks before each whether it is possible here, and takes no answer for no: nothing is selected as text.
+      document.addEventListener(`before${kind}`, (event) => {
+        if (this.isIdle || this.onCell) event.preventDefault();
+      });
+    }
     document.addEventListener("keydown", (event) => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
         event.preventDefault();
@@ -17,7 +23,7 @@ export class Keys {
       } else if (event.key === "?" && !event.target.closest("input, select, textarea, dialog")) {
         event.preventDefault();
         document.getElementById("grid-keys").showModal();
-      } else if (isIdle(event.target) && this.isForCells(event)) {
+      } else if (isNowhere(event.target) && this.isForCells(event)) {
         // Nothing has the focus yet: what is typed goes where the frame of the current cell is seen.
         this.takeFocus();
         this.press(event);
@@ -29,6 +35,11 @@ export class Keys {
   get onCell() {
     const { current } = this.grid.selection;
     return current && document.activeElement === this.grid.model.td(current.line, current.n);
+  }
+
+  /* Whether nothing has the focus and no text is selected. */
+  get isIdle() {
+    return Boolean(this.grid.selection.current) && isNowhere(document.activeElement) && getSelection().isCollapsed;
   }
 
   isForCells({ key, ctrlKey, metaKey, altKey }) {
@@ -107,8 +118,7 @@ export class Keys {
   }
 
   clip(kind, event) {
-    const idle = isIdle(document.activeElement) && getSelection().isCollapsed;
-    if (idle && this.grid.selection.current) this.takeFocus();
+    if (this.isIdle) this.takeFocus();
     if (!this.onCell) return;
     event.preventDefault();
     if (kind === "paste") {
@@ -121,7 +131,7 @@ export class Keys {
   }
 }
 
-/* Whether nothing has the focus; a click beside everything gives it to the page's main part. */
-function isIdle(element) {
-  return element === document.body || element.matches("main");
+/* Where the focus is while nothing has it: a click beside everything gives it to the page's main part. */
+function isNowhere(element) {
+  return element === document.body || Boolean(element?.matches?.("main"));
 }
