@@ -156,6 +156,16 @@ def test_a_server_that_hands_on_no_more_than_the_decoded_path_serves_codes_with_
     assert answer.json()["customer_id"] == "A/b"
 
 
+@pytest.mark.parametrize("name", ["RAW_URI", "REQUEST_URI"])
+@pytest.mark.parametrize("origin", ["", "http://testserver", "HTTPS://testserver:8443"])
+def test_what_came_over_the_wire_may_be_a_whole_url(name: str, origin: str) -> None:
+    for code in ("A", "A/"):
+        make_customer(customer_id=code)
+    headers = {"Authorization": f"Bearer {bearer.issue(make_user('admin')).access}"}
+    given: dict[str, Any] = {name: f"{origin}/api/v1/customers/A%2F"}
+    assert Client().get("/api/v1/customers/A%2F", headers=headers, **given).json()["customer_id"] == "A/"
+
+
 def test_a_stale_etag_is_refused_with_what_is_stored_now(admin: Program) -> None:
     first = admin("POST", "/customers", WANTED)
     second = admin("PATCH", address("C9"), {"city": "Miami"}, If_Match=first["ETag"])

@@ -11,6 +11,7 @@ from django.utils.encoding import repercent_broken_unicode
 # What stands for an encoded slash while an address is looked up: a control character, which no code holds.
 SLASH = "\x1f"
 _ENCODED = re.compile("%2f", re.IGNORECASE)
+_ORIGIN = re.compile("^https?://[^/]*", re.IGNORECASE)
 
 
 def encoded_slashes_kept(environ: Mapping[str, Any]) -> str | None:
@@ -21,7 +22,9 @@ def encoded_slashes_kept(environ: Mapping[str, Any]) -> str | None:
     hand that on, or something on the way decoded it, slashes belong to codes as far as the addresses around them leave
     them.
     """
-    raw = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "").partition("?")[0]
+    wire = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "").partition("?")[0]
+    # Proxies are asked for a whole URL, and some hand it on.
+    raw = _ORIGIN.sub("", wire)
     decoded = environ.get("PATH_INFO", "")
     if SLASH in decoded or not _ENCODED.search(raw) or _decoded(raw) != decoded:
         return None
