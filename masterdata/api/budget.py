@@ -43,6 +43,7 @@ RESOURCE = Resource(
         "amount": "amount",
     },
     turned={"period": periods.key},
+    scope_first=True,
 )
 
 

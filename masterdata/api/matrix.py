@@ -65,6 +65,7 @@ RESOURCE = Resource(
         "own_price": "own_price",
     },
     prepared=lambda rows: rows.with_price(timezone.localdate()),
+    scope_first=True,
     takes=lambda values, user: look_up(values, user, "customer_id", "item_code", "proposed_by"),
     told={"customer": "customer_id", "product": "item_code"},
 )
@@ -106,7 +107,7 @@ class CustomerProducts(RowList):
     def get_queryset(self) -> Any:
         user: Any = self.request.user
         customer = Customer.objects.visible_to(user).get(customer_id=self.kwargs["customer_id"])
-        return super().get_queryset().filter(customer=customer)
+        return self.resource.visible(user).filter(customer=customer)
 
 
 class TakenAway(serializers.Serializer):

@@ -34,7 +34,8 @@ class Resource:
     shape: what a body holds and a row looks like. paths: name in a row -> where the value stands, seen from the model.
     prepared: adds what paths name beyond the model's own. hidden: the names whose values a person may not see; they are
     null in their rows. turned: name -> how a value is sent. takes: turns the names and codes of a body into fields of
-    the model; told: field -> its name in a body. key: the name whose value stands in the address of a row.
+    the model; told: field -> its name in a body. key: the name whose value stands in the address of a row. scope_first:
+    whether a list looks up first whose customers a person sees, so that the few rows of a rep are found by index.
     """
 
     model: type[models.Model]
@@ -46,10 +47,17 @@ class Resource:
     takes: Callable[[dict[str, Any], Any], dict[str, Any]] = as_they_are
     told: Mapping[str, str] = field(default_factory=dict)
     key: str = "id"
+    scope_first: bool = False
 
     def visible(self, user: Any) -> Any:
         """The rows that `user` may see."""
         return self.model._default_manager.visible_to(user)  # type: ignore[attr-defined]
+
+    def listed(self, user: Any) -> Any:
+        """The same, for lists."""
+        if self.scope_first:
+            return self.model._default_manager.in_scope_of(user)  # type: ignore[attr-defined]
+        return self.visible(user)
 
     def read(self, rows: Any, user: Any) -> list[dict[str, Any]]:
         """`rows` as they are sent to `user`; one query."""

@@ -23,7 +23,7 @@ class RowList(ListView):
     resource: ClassVar[Resource]
 
     def get_queryset(self) -> Any:
-        return self.resource.visible(self.request.user)
+        return self.resource.listed(self.request.user)
 
     def page(self, rows: Any) -> list[dict[str, Any]]:
         return self.resource.read(rows, self.request.user)

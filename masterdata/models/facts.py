@@ -123,6 +123,13 @@ class BudgetQuerySet(TrackedQuerySet):
             return self.all()
         return self.filter(customer__in=Customer.objects.visible_to(user))
 
+    def in_scope_of(self, user: Any) -> Self:
+        """The rows of `visible_to`, for lists: their customers are looked up first, as those of actuals."""
+        if user.has_perm("masterdata.view_all_customers"):
+            return self.all()
+        customers = Customer.objects.visible_to(user).order_by()
+        return self.filter(one_of("customer", customers.values_list("pk", flat=True)))
+
 
 class Budget(models.Model):
     """What was budgeted for a customer, by product or for all of them together (product empty)."""

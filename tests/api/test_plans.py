@@ -109,6 +109,14 @@ def test_lines_of_one_cycle_or_of_few_pairs_are_found_by_index(who: str, address
     assert {sql[:300] for sql in statements(who, address) if read_whole(explain(sql))} == set()
 
 
+@pytest.mark.parametrize("address", ["budget?ordering=version", "matrix?ordering=pair", "matrix?group_code=G01"])
+def test_the_few_rows_of_a_rep_are_not_looked_for_among_those_of_all(address: str) -> None:
+    for steps in pages("rep7", address):
+        found = [step for step in steps if step.get("Relation Name") in ("masterdata_matrixentry", "masterdata_budget")]
+        # The keys of the rep's customers are the condition of an index; without, all rows pass by in order.
+        assert found and all("Index Cond" in step or "Recheck Cond" in step for step in found)
+
+
 @pytest.mark.parametrize("who", ["rep7", "manager2", "admin"])
 @pytest.mark.parametrize("address", ["forecasts?search=nowhere", "matrix?search=nowhere", "forecasts?search=Foods 100",
                                      "matrix?search=Foods 1009", "matrix?search=recipe 1009"])  # fmt: skip
