@@ -385,6 +385,16 @@ def test_risk_class_chosen_from_the_open_list_is_taken_at_once(page, book):
     assert book.line(book.entries[0]).risk_class == 1
 
 
+def test_the_cell_of_the_risk_class_stays_in_its_column(page, book):
+    page.keyboard.press("ArrowLeft")
+    expect(risk(page, 0)).to_be_focused()
+    column = page.locator("thead .g-risk").bounding_box()
+    for _ in ("as it is", "with its list open"):
+        here = risk(page, 0).bounding_box()
+        assert (here["x"], here["width"]) == (column["x"], column["width"])
+        page.keyboard.press("F2")
+
+
 def test_risk_class_passed_by_arrows_is_taken_when_one_goes_on(page, book):
     risk(page, 0).click()
     # Without a picker, as where none may open.

@@ -94,10 +94,9 @@ export class Editor {
       if (key === "Tab") this.selection.advance(0, shiftKey ? -1 : 1);
       if (key === "Enter") this.selection.advance(1, 0);
     });
-    select.addEventListener("change", () => {
-      // Firefox keeps the keys of an open list to itself: what comes without a key was chosen there.
-      if (!stepping || select.matches(":hover")) this.close(true);
-    });
+    select.addEventListener("pointerdown", () => (stepping = false));
+    // Browsers keep the keys of an open list to themselves: what comes without a key was chosen there.
+    select.addEventListener("change", () => stepping || this.close(true));
     select.focus();
     try {
       select.showPicker();
