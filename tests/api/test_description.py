@@ -108,6 +108,16 @@ def test_an_operation_on_one_thing_is_called_the_same_everywhere() -> None:
             assert verb not in verbs or verbs[verb]["operationId"] == f"{group}_{word}"
 
 
+def test_what_a_change_does_not_name_is_given_no_default() -> None:
+    described = SchemaGenerator().get_schema(public=True)["components"]["schemas"]
+    changes = [name for name in described if name.startswith("Patched")]
+    assert len(changes) >= 5
+    for name in changes:
+        assert not [field for field, schema in described[name]["properties"].items() if "default" in schema], name
+        assert "required" not in described[name]
+    assert described["CustomerShapeRequest"]["properties"]["is_active"]["default"] is True
+
+
 def test_every_body_answer_and_address_is_explained_by_an_example(client: Client) -> None:
     """What is shown is what the description allows, so it can be sent as it stands."""
     described = json.loads(client.get("/api/openapi.json").content)

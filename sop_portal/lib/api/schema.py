@@ -239,6 +239,11 @@ def with_shared(result: dict[str, Any], generator: Any, request: Any, public: bo
             # What needs no sign-in says so.
             operation.setdefault("security", [])
     components = result.setdefault("components", {})
+    for name, schema in components["schemas"].items():
+        if name.startswith("Patched"):
+            # A change leaves what it does not name as it is; it gives nothing its default.
+            for field in schema.get("properties", {}).values():
+                field.pop("default", None)
     components["responses"] = dict(sorted(shared.items()))
     components["headers"] = {
         name: {"description": text, "required": is_always, "schema": {"type": kind}}
