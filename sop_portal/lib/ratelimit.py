@@ -66,7 +66,8 @@ def count(request: HttpRequest, group: str, value: str, rate: str) -> Usage | No
         return None
     if usage is None:
         return None
-    return Usage(usage["count"], usage["limit"], max(usage["time_left"], 1))
+    # The second in which a window ends still belongs to it: whoever waited for less would be refused once more.
+    return Usage(usage["count"], usage["limit"], usage["time_left"] + 1)
 
 
 def limit(request: HttpRequest, group: str, value: str, rate: str, sentence: str) -> None:

@@ -270,6 +270,26 @@ def test_the_limit_follows_its_setting(program: Program) -> None:
     assert [program("GET", "/auth/me").status_code for _ in range(3)] == [200, 200, 429]
 
 
+def test_whoever_waits_as_long_as_they_are_told_is_served(program: Program) -> None:
+    with acting("system", source="command"):
+        conf_services.set_value("rate_limit_requests_per_minute", 1, by=None)
+    start = dt.datetime.now(dt.UTC)
+    with time_machine.travel(start, tick=False):
+        reset = int(program("GET", "/auth/me")["X-RateLimit-Reset"])
+    for minute, before in enumerate((59.9, 30.5, 1, 0.5, 0.001), start=1):
+        # Each in a minute of its own, with one between it and the next.
+        moment = reset + 120 * minute - before
+        with time_machine.travel(moment, tick=False):
+            assert program("GET", "/auth/me").status_code == 200
+            refused = program("GET", "/auth/me")
+        assert refused.status_code == 429
+        assert int(refused["X-RateLimit-Reset"]) == reset + 120 * minute
+        with time_machine.travel(moment + int(refused["Retry-After"]), tick=False):
+            assert program("GET", "/auth/me").status_code == 200
+        with time_machine.travel(int(refused["X-RateLimit-Reset"]) - 0.01, tick=False):
+            assert program("GET", "/auth/me").status_code == 429
+
+
 def test_with_the_cache_away_the_api_serves(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*args: Any, **kwargs: Any) -> Any:
         raise redis.ConnectionError("away")
