@@ -168,7 +168,11 @@ class MoreTimeForm(UntilForm):
         label="Chosen reps", coerce=int, required=False, widget=forms.CheckboxSelectMultiple
     )
     reason = forms.CharField(
-        max_length=REASON_LIMIT, required=False, validators=[plain_text], help_text="The reps read it."
+        max_length=REASON_LIMIT,
+        required=False,
+        validators=[plain_text],
+        help_text="The reps read it.",
+        widget=forms.TextInput({"autocomplete": "off"}),
     )
 
     def __init__(self, *args: Any, everybody: str, reps: Sequence[tuple[int, str]], **kwargs: Any) -> None:

@@ -1,6 +1,7 @@
 """The review page in Chromium, by keyboard."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Portal
 from tests.factories import submit
@@ -22,6 +23,8 @@ def test_the_line_in_focus_never_hides_behind_the_bar_of_decisions(portal: Porta
         page.keyboard.press("j")
         assert page.evaluate("() => document.activeElement.matches('tr[aria-current]')")
         assert page.evaluate(covered) < 1
+    # What the browser would offer there from elsewhere would cover the buttons.
+    expect(page.locator("[data-review-comment]")).to_have_attribute("autocomplete", "off")
     # The boxes and links that Tab goes through likewise.
     page.locator("tr[data-line] input[type=checkbox]").first.focus()
     for _ in range(2 * len(book.lines)):
