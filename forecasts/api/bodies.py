@@ -84,22 +84,22 @@ class Reader:
             )
 
     def whole(self, name: str, most: int, *, least: int = 1) -> int | None:
-        """A whole number, None when it is missing."""
-        value = self.data.get(name)
-        if value is None:
+        """A whole number, None when it is missing. Null is none: taken for missing, it would seem to have cleared something."""
+        if name not in self.data:
             return None
+        value = self.data[name]
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             self.wrong(name, "invalid", f"{name} is a whole number from {least} to {most:,}.")
             return None
         return value
 
     def text(self, name: str, most: int, *, required: bool = False) -> str | None:
-        """A text, None when it is missing."""
-        value = self.data.get(name)
-        if value is None:
+        """A text, None when it is missing; null is none."""
+        if name not in self.data:
             if required:
                 self.wrong(name, "required", f"{name} is missing.")
             return None
+        value = self.data[name]
         if not isinstance(value, str) or len(value) > most:
             self.wrong(name, "invalid", f"{name} is a text of at most {most:,} characters.")
             return None
@@ -171,7 +171,7 @@ class Reader:
 
     def reason(self, name: str = "change_reason") -> Reason | None:
         """Why the plan changed much: {"why": ..., "words": ...}; None when it is missing."""
-        if self.data.get(name) is None:
+        if name not in self.data:
             return None
         inner = Reader(self.data[name], f"{self.pointer}/{name}", self.faults)
         inner.only(("why", "words"))

@@ -55,8 +55,10 @@ def check_edit(line: Line, edit: LineEdit, bad_cells: list[dict[str, Any]]) -> l
             elif value is None or _fits(value, largest, places):
                 continue
             else:
+                most = f" with at most {places} decimals" if value.is_finite() and 0 <= value <= largest else ""
                 sentence = (
-                    f"{cell_label(line, positions[period])}: '{_written(value)}' is not a number from 0 to {largest:,}."
+                    f"{cell_label(line, positions[period])}: '{_written(value)}' is not a number from 0 to {largest:,}"
+                    f"{most}."
                 )
             sentences.append(sentence)
             bad_cells.append({"line": line.pk, "period": periods.key(period), "field": name, "sentence": sentence})

@@ -169,6 +169,9 @@ def test_a_revision_that_is_none_is_named_once(company: Company, rep: Program) -
         ({"owner_id": 1}, 400, "/owner_id"),
         ({"colour": "red"}, 400, "/colour"),
         ({"cells": {}}, 400, "/cells"),
+        ({"cells": None}, 400, "/cells"),
+        ({"notes": None}, 400, "/notes"),
+        ({"risk_class": None}, 400, "/risk_class"),
         ({"cells": [{"period": "2027-13", "quantity": 1}]}, 400, "/cells/0/period"),
         ({"cells": [{"period": "2027-01", "amount": 1}]}, 400, "/cells/0/amount"),
         ({"cells": cells(("2027-01", "1,200"))}, 400, "/cells/0/quantity"),
@@ -193,6 +196,21 @@ def test_what_cannot_be_saved_is_named(company: Company, rep: Program, changes: 
     before = company.line.revision
     company.line.refresh_from_db()
     assert company.line.revision == before
+
+
+@pytest.mark.parametrize(
+    ("written", "ends"),
+    [
+        ("1.0000005", "is not a number from 0 to 9,999,999.99 with at most 6 decimals."),
+        ("-0.0000005", "is not a number from 0 to 9,999,999.99."),
+        ("10000000", "is not a number from 0 to 9,999,999.99."),
+    ],
+)
+def test_the_sentence_about_a_number_says_what_is_wrong_with_it(
+    company: Company, rep: Program, written: str, ends: str
+) -> None:
+    body = {"revision": company.line.revision, "cells": cells(("2027-01", written))}
+    assert rep("PATCH", company.address, body).json()["errors"][0]["detail"].endswith(f"'{written}' {ends}")
 
 
 def test_put_takes_all_cells(company: Company, rep: Program) -> None:
