@@ -24,7 +24,7 @@ from masterdata.uploads import limit_uploads
 from masterdata.views import exports, import_books
 from sop_portal.lib import downloads
 from sop_portal.lib.api.lists import ListView, refuse_unknown
-from sop_portal.lib.api.problems import Fault, Invalid
+from sop_portal.lib.api.problems import Fault, Invalid, NotAccepted
 from sop_portal.lib.api.repeating import repeatable
 from sop_portal.lib.api.schema import also_answers, tells_address
 from sop_portal.lib.api.shapes import Shape, read
@@ -360,5 +360,11 @@ class Export(FileView):
         kept = query.pop("format", ["xlsx"])[-1]
         if kept not in TYPES:
             raise Invalid([Fault("?format", "invalid", f"format is {' or '.join(TYPES)}.")])
-        found = wanted(kind, query, request.user, timezone.localdate())
+        try:
+            found = wanted(kind, query, request.user, timezone.localdate())
+        except Refused as refusal:
+            # Pages name a filter by what is written above it, an address by its name.
+            names = {field.label: name for name, field in form.base_fields.items()} if form else {}
+            faults = [Fault(f"?{names[label]}", "invalid", words) for label, words in refusal.lines.items()]
+            raise NotAccepted(faults) from refusal
         return exports.file_of(request._request, kind, kept, found, filters=query.urlencode())  # type: ignore[arg-type]

@@ -208,6 +208,9 @@ def test_an_export_takes_the_filters_of_the_page_of_its_list(send: Sender) -> No
     assert send.ask("POST", "/budget/bulk", {"items": budgets}).status_code == 200
     told = b"".join(send.ask("GET", "/excel/export/budget?format=csv&version=2027").streaming_content)
     assert (told.count(b"\n"), b"2027," in told) == (2, True)
+    for query, name in (("version=none", "version"), ("since=2026-09&until=2026-08", "until"), ("group=none", "group")):
+        refused = send.ask("GET", f"/excel/export/budget?{query}")
+        assert (refused.status_code, [fault["pointer"] for fault in refused.json()["errors"]]) == (422, [f"?{name}"])
     refused = send.ask("GET", "/excel/export/budget?sort=colour")
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "?sort")
     assert "customer" in refused.json()["errors"][0]["detail"]
