@@ -135,6 +135,27 @@ def test_the_current_cell_never_hides_behind_the_frozen_columns(page, book):
     expect(cell(page, 0, 0)).to_be_focused()
 
 
+def test_the_current_cell_never_hides_behind_the_totals(portal, book):
+    # Two units of measure, so that a total in kg and one in money stand at the foot.
+    book.entries[2].product.uom = "BAG"
+    with acting(factories.make_user("admin"), source="admin"):
+        book.entries[2].product.save()
+    page = portal.page(book.rep)
+    page.goto(f"{book.url}?dormant=1")
+    expect(page.locator("tfoot tr")).to_have_count(2)
+    # Lower than its rows, as that of a large customer is.
+    page.evaluate("() => { document.querySelector('[data-grid]').style.maxHeight = '190px'; }")
+    covered = """() => {
+        const cell = document.querySelector('td.cur').getBoundingClientRect();
+        return Math.max(cell.bottom - document.querySelector('tfoot').getBoundingClientRect().top,
+            document.querySelector('thead th').getBoundingClientRect().bottom - cell.top);
+    }"""
+    page.locator("td.cur").click()
+    for key in ["ArrowDown"] * 6 + ["ArrowUp"] * 6:
+        page.keyboard.press(key)
+        assert page.evaluate(covered) < 1
+
+
 @pytest.mark.parametrize("width", [360, 720, 900])
 def test_names_of_lines_that_are_handed_in_have_room_in_a_narrow_window(portal, book, width):
     factories.submit(book.line(book.entries[0]))

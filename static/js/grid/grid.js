@@ -60,12 +60,22 @@ export class Grid {
     this.table.setAttribute("aria-describedby", "grid-hint");
     if (!this.config.field || this.config.readOnly) this.table.setAttribute("aria-readonly", "true");
     this.wrap.removeAttribute("tabindex");
+    this.keepClear();
     for (const element of document.querySelectorAll("[data-script-only]")) element.hidden = false;
     this.bindMouse();
     this.bindLeaving();
     this.selection.settle();
     this.fromHash();
     window.addEventListener("hashchange", () => this.fromHash());
+  }
+
+  /* There are as many rows of totals as units of measure; a cell brought into view must not hide behind them. */
+  keepClear() {
+    const foot = this.table.tFoot;
+    if (!foot) return;
+    const measure = () => (this.wrap.style.scrollPaddingBottom = `${foot.offsetHeight + 9}px`);
+    measure();
+    new ResizeObserver(measure).observe(foot);
   }
 
   /* "#l12-2027-03" is a cell, "#l12" a line. */
