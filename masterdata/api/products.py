@@ -55,6 +55,7 @@ RESOURCE = Resource(
         "replaced_by": "replaced_by__item_code",
     },
     hidden=hidden_from,
+    scope_first=True,
     takes=lambda values, user: look_up(values, user, "group_code"),
     told={"group": "group_code"},
 )
@@ -162,7 +163,7 @@ class ProductFigures(ApiView):
     @extend_schema(operation_id="products_statistics", tags=[TAG], responses={200: ProductStatistics})
     def get(self, request: Request) -> Response:
         """How many products one may see, and what is missing of them."""
-        rows: Any = Product.objects.visible_to(request.user).order_by()
+        rows: Any = Product.objects.in_scope_of(request.user).order_by()
         active = Q(is_active=True)
         counts = rows.aggregate(
             total=Count("pk"),

@@ -35,7 +35,7 @@ class Resource:
     prepared: adds what paths name beyond the model's own. hidden: the names whose values a person may not see; they are
     null in their rows. turned: name -> how a value is sent. takes: turns the names and codes of a body into fields of
     the model; told: field -> its name in a body. key: the name whose value stands in the address of a row. scope_first:
-    whether a list looks up first whose customers a person sees, so that the few rows of a rep are found by index.
+    whether a list looks up first which customers a person sees, so that the few rows of a rep are found by index.
     """
 
     model: type[models.Model]

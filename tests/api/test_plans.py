@@ -109,6 +109,17 @@ def test_lines_of_one_cycle_or_of_few_pairs_are_found_by_index(who: str, address
     assert {sql[:300] for sql in statements(who, address) if read_whole(explain(sql))} == set()
 
 
+@pytest.mark.parametrize("who", ["rep7", "manager2"])
+@pytest.mark.parametrize("address", ["products", "products?search=garlic", "products/statistics"])
+def test_nothing_is_asked_once_for_each_product(who: str, address: str) -> None:
+    """Before a table is analysed for the first time, the database once looked through all customers for each product."""
+    asked = [sql for sql in statements(who, f"/api/v1/{address}") if 'FROM "masterdata_product"' in sql]
+    assert len(asked) >= 2
+    assert not [
+        sql[:300] for sql in asked if any(step.get("Parent Relationship") == "SubPlan" for step in explain(sql))
+    ]
+
+
 @pytest.mark.parametrize("address", ["budget?ordering=version", "matrix?ordering=pair", "matrix?group_code=G01"])
 def test_the_few_rows_of_a_rep_are_not_looked_for_among_those_of_all(address: str) -> None:
     for steps in pages("rep7", address):

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from audit.context import acting
-from masterdata.models import Actual, Customer, MatrixEntry, Price, Product
+from masterdata.models import Actual, Budget, Customer, MatrixEntry, Price, Product
 from masterdata.views import listing
 from tests.factories import make_actual, make_customer, make_entry, make_group, make_product, make_user
 from tests.world import count_queries, make_world, next_transaction
@@ -168,6 +168,29 @@ def test_reps_see_active_products_and_those_their_customers_have(client, company
     assert client.get(reverse("masterdata:product", args=[old.pk])).status_code == 200
     codes = [one.row.item_code for one in client.get(PRODUCTS, {"state": "all"}).context["rows"]]
     assert codes == ["OLD", "P-1", "SOLD"]
+
+
+def test_looking_up_the_customers_first_finds_the_same_rows(company):
+    """The two ways to ask for what a person may read have one answer."""
+    spruce = company.customers["Spruce"]
+    for code, customer in (("OLD", company.elm), ("FOREIGN", spruce), ("BOTH", company.elm), ("BOTH2", spruce)):
+        product = make_product(item_code=code, is_active=False)
+        make_entry(customer, product)
+        make_actual(SimpleNamespace(customer=company.customers["Mango"], product=product), DECEMBER)
+    make_product(item_code="NOBODY", is_active=False)
+    company.elm.replaced_by = company.customers["Mango"]
+    with acting("system", source="command"):
+        company.elm.save()
+        for customer in company.customers.values():
+            Budget.objects.create(version="AOP", customer=customer, period=DECEMBER, quantity=1, amount=1)
+    for model in (Product, MatrixEntry, Budget, Actual):
+        counts = set()
+        for who in ("rep", "mate", "stranger", "manager", "other_manager", "viewer", "admin"):
+            expected = set(model.objects.visible_to(getattr(company, who)).values_list("pk", flat=True))
+            found = list(model.objects.in_scope_of(getattr(company, who)).values_list("pk", flat=True))
+            assert set(found) == expected and len(found) == len(expected), (model, who)
+            counts.add(len(expected))
+        assert len(counts) >= 3, model
 
 
 def test_figures_of_products_are_over_the_customers_in_scope(client, company):
