@@ -137,6 +137,21 @@ def test_every_refusal_is_a_problem(program: Program, method: str, address: str,
         assert problem["errors"][0]["pointer"].startswith("?")
 
 
+@pytest.mark.parametrize(
+    ("verb", "address", "body", "sentence"),
+    [
+        ("POST", "/customers", [], "This is not an object."),
+        ("PATCH", "/settings", {"values": []}, "values: This is not an object."),
+        ("PATCH", "/settings", {"values": {}}, "values: Name at least one setting."),
+    ],
+)
+def test_a_body_of_another_shape_is_told_so_in_words_of_json(
+    program: Program, verb: str, address: str, body: Any, sentence: str
+) -> None:
+    answer = program(verb, address, body)
+    assert (answer.status_code, answer.json()["detail"]) == (400, sentence)
+
+
 @pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("br, gzip", 415), ("identity", 201), ("", 201)])
 def test_a_body_that_is_compressed_is_refused_in_words(program: Program, coding: str, status: int) -> None:
     answer = program("POST", "/customers", {"customer_id": "C", "name": "Elm"}, Content_Encoding=coding)

@@ -87,7 +87,11 @@ class NewValue(Shape):
 class NewValues(Shape):
     """Values of several settings."""
 
-    values: Any = serializers.DictField(child=AnyValue(allow_null=True), allow_empty=False)
+    values: Any = serializers.DictField(
+        child=AnyValue(allow_null=True), allow_empty=False, error_messages={
+            "empty": "Name at least one setting.", "not_a_dict": "This is not an object.",
+        },
+    )  # fmt: skip
 
 
 def row(spec: Spec) -> dict[str, Any]:

@@ -16,6 +16,9 @@ MOST_NAMED = 100
 class Shape(serializers.Serializer):
     """The fields of one body or row; names that it does not have, or that cannot be written, are refused."""
 
+    # The framework's speak of dictionaries.
+    default_error_messages = {"invalid": "This is not an object."}
+
     def to_internal_value(self, data: Any) -> Any:
         """The values. Raises Invalid naming each field that has no business here."""
         if isinstance(data, Mapping):
