@@ -406,6 +406,16 @@ def test_risk_class_chosen_from_the_open_list_is_taken_at_once(page, book):
     assert book.line(book.entries[0]).risk_class == 1
 
 
+def test_no_sign_typed_at_a_risk_class_is_left_to_the_browser(page, book):
+    risk(page, 0).click()
+    typed = """key => {
+        const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+        return !document.activeElement.dispatchEvent(event);
+    }"""
+    assert [page.evaluate(typed, key) for key in ("/", "'", "7", "F5", "Shift")] == [True, True, True, False, False]
+    expect(risk(page, 0)).to_have_text("Estimate")
+
+
 def test_the_cell_of_the_risk_class_stays_in_its_column(page, book):
     page.keyboard.press("ArrowLeft")
     expect(risk(page, 0)).to_be_focused()

@@ -102,7 +102,8 @@ export class Keys {
     if (n !== RISK) return this.grid.editor.open(key);
     const risk = this.riskOf(key);
     if (risk !== null) this.grid.typed(line, RISK, risk);
-    return risk !== null;
+    // Nor are other signs for the browser: Firefox would search the page for what follows a slash.
+    return true;
   }
 
   /* The risk class that a digit, a name or its beginning means, or null. */
