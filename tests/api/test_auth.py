@@ -67,6 +67,16 @@ def test_inactive_people_do_not_sign_in(rep: Any) -> None:
     assert sign_in().status_code == 401
 
 
+def test_every_401_says_how_one_signs_in(rep: Any) -> None:
+    for answer in (
+        sign_in(password="wrong password"),
+        Program()("POST", "/auth/refresh", {"refresh": "none"}),
+        Program()("GET", "/auth/me"),
+        Program("none")("GET", "/auth/me"),
+    ):
+        assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
+
+
 def test_the_sixth_attempt_waits_as_on_the_page(rep: Any) -> None:
     for _ in range(5):
         sign_in(password="wrong password")

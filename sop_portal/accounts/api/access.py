@@ -13,6 +13,7 @@ from sop_portal import conf
 from sop_portal.accounts import bearer
 from sop_portal.accounts.models import User
 from sop_portal.lib import ratelimit
+from sop_portal.lib.api.problems import CHALLENGE
 from sop_portal.lib.net import client_ip
 
 _LONGEST = 4_000
@@ -37,7 +38,7 @@ class BearerAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         """What 401 asks for."""
-        return 'Bearer realm="api"'
+        return CHALLENGE
 
 
 class NewPasswordChosen(BasePermission):

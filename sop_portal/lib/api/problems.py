@@ -27,6 +27,8 @@ from rest_framework.response import Response
 from sop_portal.lib.errors import DomainError, Refused
 
 CONTENT_TYPE = "application/problem+json"
+# How one signs in, as every 401 says.
+CHALLENGE = 'Bearer realm="api"'
 NOT_FOUND = "There is nothing at this address, or nothing you may see."
 
 log = structlog.get_logger(__name__)
@@ -123,6 +125,8 @@ def handle(exception: Exception, context: Mapping[str, Any]) -> Response | None:
         response = Response(members, status=exception.status, content_type=CONTENT_TYPE)
         if (wait := getattr(exception, "retry_after", None)) is not None:
             response["Retry-After"] = str(wait)
+        if exception.status == 401:
+            response["WWW-Authenticate"] = CHALLENGE
         return response
     if isinstance(exception, Http404 | ObjectDoesNotExist):
         return answer(404, NOT_FOUND)
