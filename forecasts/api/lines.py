@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any, ClassVar
 
+from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -17,6 +18,7 @@ from forecasts.models import Line, QuantitySource, Snapshot
 from forecasts.services import set_cells
 from forecasts.services.adding import add_line, delete_line
 from forecasts.services.values import number_text
+from masterdata.filters import about_products
 from masterdata.models import Customer, Product
 from sop_portal.lib.api.bodies import JSONRenderer
 from sop_portal.lib.api.conditions import CHANGING, address_below, etag_of
@@ -43,7 +45,7 @@ class LineFilters(filters.FilterSet):
     cycle_id = KeyFilter(field_name="cycle", help_text="Lines of one cycle.")
     customer_id = filters.CharFilter(field_name="customer__customer_id", help_text="Exactly this customer.")
     item_code = filters.CharFilter(field_name="product__item_code", help_text="Exactly this product.")
-    group = filters.CharFilter(field_name="product__group__code", help_text="Products of exactly this group.")
+    group = filters.CharFilter(method="by_group", help_text="Products of exactly this group.")
     owner_id = KeyFilter(field_name="owner", help_text="Lines that this user answers for.")
     status = filters.MultipleChoiceFilter(choices=Line.Status.choices, help_text="One or more statuses.")
     live = FlagFilter(help_text="Live lines, or dormant ones.")
@@ -53,6 +55,10 @@ class LineFilters(filters.FilterSet):
     class Meta:
         model = Line
         fields: ClassVar[list[str]] = []
+
+    def by_group(self, rows: Any, name: str, code: str) -> Any:
+        """Lines of the products of one group."""
+        return rows.filter(about_products(Q(group__code=code)))
 
 
 class LineList(ListView):

@@ -6,7 +6,7 @@ import django_filters
 from django.db.models import Q
 from django_filters.rest_framework import FilterSet
 
-from masterdata.filters import of_group, of_rep, origins_of
+from masterdata.filters import about_products, of_group, of_rep, origins_of
 from masterdata.models import Actual, Budget, Customer, CustomerSuccession, MatrixEntry, Product, ProductSuccession
 from sop_portal.lib.api.filters import FlagFilter, MonthFilter
 from sop_portal.lib.keys import one_of
@@ -80,7 +80,7 @@ class MatrixFilters(FilterSet):
 
     def by_group(self, rows: Any, name: str, code: str) -> Any:
         """Entries about one group of products."""
-        return rows.filter(of_group(code, "code", "product__"))
+        return rows.filter(about_products(of_group(code, "code")))
 
     def by_rep(self, rows: Any, name: str, text: str) -> Any:
         """Entries about the customers of one rep."""

@@ -143,6 +143,16 @@ def test_sales_are_not_looked_through_once_for_each_product_without_a_weight() -
     assert not [sql[:300] for sql in asked if any(step.get("Join Type") == "Semi" for step in explain(sql))]
 
 
+@pytest.mark.parametrize(
+    "address", ["forecasts?group=G01", "forecasts?cycle_id={cycle}&group=G01", "matrix?group_code=G01"]
+)
+def test_the_products_of_a_group_are_looked_up_first(address: str) -> None:
+    """A group of ten thousand products was once read product by product, a second and a half long."""
+    asked = statements("rep7", f"/api/v1/{named(address)}")
+    rows = [sql for sql in asked if 'FROM "forecasts_line"' in sql or 'FROM "masterdata_matrixentry"' in sql]
+    assert len(rows) >= 2 and not [sql[:300] for sql in rows if "masterdata_productgroup" in sql]
+
+
 def test_the_customers_of_a_team_are_one_parameter() -> None:
     """A parameter for each is written by Python and read by the database, three times a request."""
     most = 0
