@@ -16,6 +16,7 @@ from masterdata.imports.kinds import Column
 from masterdata.imports.merge import Target
 from masterdata.imports.staging import KEPT, Staging, missing, rows_of, run_sql
 from masterdata.imports.values import Unreadable
+from masterdata.models.codes import differs_by_capitals
 
 PYTHON: Mapping[str, Callable[[str], Any]] = {
     "quantity": Decimal,
@@ -191,7 +192,7 @@ def refuse_near_keys(rows: Iterable[Row], name: str, target: Target) -> None:
     for code, row in fresh.items():
         other = near.get(code) or first.setdefault(code.upper(), code)
         if other != code:
-            row.refuse(name, f"'{code}' differs from '{other}' by capitals only; write the code exactly like that.")
+            row.refuse(name, differs_by_capitals(code, other))
 
 
 def link(objects: Iterable[Any], name: str, by_id: Mapping[int, Any]) -> None:

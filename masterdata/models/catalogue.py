@@ -8,6 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from audit.models import TrackedQuerySet
 from masterdata.models.chains import circle
+from masterdata.models.codes import Coded
 from masterdata.models.customers import Customer
 from masterdata.models.numbers import NOT_NEGATIVE, numbers
 from sop_portal.lib.keys import one_of
@@ -102,8 +103,10 @@ class ProductQuerySet(TrackedQuerySet):
         return self.filter(is_active=True)
 
 
-class Product(models.Model):
+class Product(Coded):
     """What is sold, in one unit of measure."""
+
+    code_field = "item_code"
 
     item_code = NameField(max_length=50, unique=True)
     description = NameField(max_length=300)

@@ -11,6 +11,7 @@ from django.db.models.expressions import RawSQL
 
 from audit.models import TrackedQuerySet
 from masterdata.models.chains import circle
+from masterdata.models.codes import Coded
 from masterdata.models.numbers import NOT_NEGATIVE, numbers
 from sop_portal.lib.risk import RISK_CLASSES as RISK_CLASSES
 from sop_portal.lib.risk import RISK_LABELS as RISK_LABELS
@@ -134,8 +135,10 @@ class CustomerQuerySet(TrackedQuerySet):
         return self.filter(is_active=True)
 
 
-class Customer(models.Model):
+class Customer(Coded):
     """Who is sold to; one sales rep serves them."""
+
+    code_field = "customer_id"
 
     customer_id = NameField("customer ID", max_length=50, unique=True)
     name = NameField(max_length=200)
