@@ -56,6 +56,8 @@ def fill(page, label, text):
 def sign_in(portal, login):
     page = portal.page()
     page.goto("/")
+    # The browser puts the cursor there by itself, a little after the page is there.
+    expect(page.locator("[name=login]")).to_be_focused()
     page.keyboard.type(login)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
@@ -113,6 +115,7 @@ def test_the_main_job(portal, workbook, settings, tmp_path, capsys):
     link = re.search(r"http\S+", capsys.readouterr().out).group(0)
     page = portal.page()
     page.goto(link)
+    expect(page.locator("[name=password1]")).to_be_focused()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
