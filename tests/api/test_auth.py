@@ -149,6 +149,14 @@ def test_signing_out_ends_the_tokens_at_once(rep: Any) -> None:
     assert Program()("POST", "/auth/refresh", {"refresh": tokens["refresh"]}).status_code == 401
 
 
+def test_a_refresh_token_is_as_long_as_it_is_sent(rep: Any) -> None:
+    """Blanks around it count: what is longer than described is refused, not cut."""
+    program, blanks = program_of(rep), "\x0b" * 4_000
+    for path in ("/auth/logout", "/auth/refresh"):
+        refused = program("POST", path, {"refresh": f"a{blanks}"})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/refresh")
+
+
 def test_somebody_signed_in_may_end_another_of_their_sign_ins(rep: Any) -> None:
     other = sign_in().json()
     assert program_of(rep)("POST", "/auth/logout", {"refresh": other["refresh"]}).status_code == 204

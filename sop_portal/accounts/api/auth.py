@@ -48,13 +48,13 @@ class Tokens(serializers.Serializer):
 class Renewal(Shape):
     """A refresh token."""
 
-    refresh = serializers.CharField(max_length=4_000)
+    refresh = serializers.CharField(max_length=4_000, trim_whitespace=False)
 
 
 class Leaving(Shape):
     """Which sign-in ends; nothing for the one that the request was made with."""
 
-    refresh = serializers.CharField(max_length=4_000, required=False)
+    refresh = serializers.CharField(max_length=4_000, required=False, trim_whitespace=False)
 
 
 class NewPassword(Shape):
