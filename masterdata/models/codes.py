@@ -4,7 +4,9 @@ from collections.abc import Collection
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models
+
+from sop_portal.lib.text import normal
 
 
 def differs_by_capitals(code: str, other: str) -> str:
@@ -25,12 +27,16 @@ class Coded(models.Model):
 
     def validate_unique(self, exclude: Collection[str] | None = None) -> None:
         super().validate_unique(exclude)
-        name = self.code_field
+        name, rows = self.code_field, type(self)._default_manager
         code = getattr(self, name)
-        if name in (exclude or ()):
+        if name in (exclude or ()) or rows.filter(**{"pk": self.pk, name: code}).exists():
             return
-        rows = type(self)._default_manager
+        with connection.cursor() as cursor:
+            # Two who add the same code in other capitals take turns, until the transaction of the first ends.
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtext(%s), hashtext(upper(%s)))", [self._meta.db_table, normal(code)]
+            )
         others = rows.filter(**{f"{name}__iexact": code}).exclude(pk=self.pk).order_by(name)
         other = others.values_list(name, flat=True).first()
-        if other is not None and not rows.filter(**{"pk": self.pk, name: code}).exists():
+        if other is not None:
             raise ValidationError({name: differs_by_capitals(code, other)})

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.db import IntegrityError
@@ -21,6 +22,7 @@ from masterdata.services import (
     set_matrix,
 )
 from sop_portal.lib.errors import Conflict, Refused, StaleRevision
+from tests.api.helpers import program_of
 from tests.concurrency.test_races import acts_as, at_once, refusals
 from tests.factories import make_customer, make_entry, make_group, make_product, make_user
 
@@ -116,3 +118,11 @@ def test_a_customer_deleted_while_something_is_sold_to_them(turn, admin):
         assert isinstance(removed, Conflict) or list(removed.kept)
     else:
         assert not Customer.objects.filter(pk=customer.pk).exists() and removed.deleted
+
+
+def test_a_code_in_other_capitals_is_added_once(admin):
+    program = program_of(admin)
+    bodies = [{"customer_id": code, "name": "Elm"} for code in ("elm-1", "ELM-1", "Elm-1")]
+    answers = at_once(*[partial(program, "POST", "/customers", body) for body in bodies])
+    assert sorted(answer.status_code for answer in answers) == [201, 422, 422]
+    assert Customer.objects.count() == 1
