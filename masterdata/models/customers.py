@@ -13,6 +13,7 @@ from audit.models import TrackedQuerySet
 from masterdata.models.chains import circle
 from masterdata.models.codes import Coded
 from masterdata.models.numbers import NOT_NEGATIVE, numbers
+from sop_portal.lib.keys import one_of
 from sop_portal.lib.risk import RISK_CLASSES as RISK_CLASSES
 from sop_portal.lib.risk import RISK_LABELS as RISK_LABELS
 from sop_portal.lib.text import NameField, NoteField
@@ -133,6 +134,24 @@ class CustomerQuerySet(TrackedQuerySet):
 
     def active(self) -> Self:
         return self.filter(is_active=True)
+
+
+class OfCustomersQuerySet(TrackedQuerySet):
+    """Words about rows that are each about one customer."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Rows of the customers `user` may read."""
+        if user.has_perm("masterdata.view_all_customers"):
+            return self.all()
+        return self.filter(customer__in=Customer.objects.visible_to(user))
+
+    def in_scope_of(self, user: Any) -> Self:
+        """The rows of `visible_to`, for lists: their customers are looked up first, so that the few rows of a rep are found
+        by index."""
+        if user.has_perm("masterdata.view_all_customers"):
+            return self.all()
+        customers = Customer.objects.visible_to(user).order_by()
+        return self.filter(one_of("customer", customers.values_list("pk", flat=True)))
 
 
 class Customer(Coded):

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from audit.models import TrackedQuerySet
 from masterdata.models.catalogue import Product
-from masterdata.models.customers import Customer
+from masterdata.models.customers import Customer, OfCustomersQuerySet
 from masterdata.models.numbers import numbers
 from masterdata.models.succession import CustomerSuccession
 from sop_portal.lib.keys import one_of
@@ -114,23 +114,6 @@ class ActualRevision(models.Model):
         return f"batch {self.batch}: {self.old_quantity} -> {self.new_quantity}"
 
 
-class BudgetQuerySet(TrackedQuerySet):
-    """Words about budgets."""
-
-    def visible_to(self, user: Any) -> Self:
-        """Budgets of the customers `user` may read."""
-        if user.has_perm("masterdata.view_all_customers"):
-            return self.all()
-        return self.filter(customer__in=Customer.objects.visible_to(user))
-
-    def in_scope_of(self, user: Any) -> Self:
-        """The rows of `visible_to`, for lists: their customers are looked up first, as those of actuals."""
-        if user.has_perm("masterdata.view_all_customers"):
-            return self.all()
-        customers = Customer.objects.visible_to(user).order_by()
-        return self.filter(one_of("customer", customers.values_list("pk", flat=True)))
-
-
 class Budget(models.Model):
     """What was budgeted for a customer, by product or for all of them together (product empty)."""
 
@@ -141,7 +124,7 @@ class Budget(models.Model):
     quantity = models.DecimalField(max_digits=18, decimal_places=6)
     amount = models.DecimalField(max_digits=18, decimal_places=4)
 
-    objects = BudgetQuerySet.as_manager()
+    objects = OfCustomersQuerySet.as_manager()
 
     class Meta:
         ordering = ["version", "customer_id", "product_id", "period"]

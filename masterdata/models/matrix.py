@@ -1,7 +1,7 @@
 """The pricing matrix: which customer buys which product, and at which price from when."""
 
 import datetime as dt
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -11,10 +11,9 @@ from django.db.models.functions import Coalesce
 
 from audit.models import TrackedQuerySet
 from masterdata.models.catalogue import Product
-from masterdata.models.customers import Customer
+from masterdata.models.customers import Customer, OfCustomersQuerySet
 from masterdata.models.numbers import NOT_NEGATIVE, below, numbers
 from sop_portal.lib import periods
-from sop_portal.lib.keys import one_of
 from sop_portal.lib.text import NoteField
 
 
@@ -26,22 +25,8 @@ class PriceQuerySet(TrackedQuerySet):
         return self.filter(valid_from__lte=day).order_by("entry_id", "-valid_from").distinct("entry_id")
 
 
-class MatrixQuerySet(TrackedQuerySet):
+class MatrixQuerySet(OfCustomersQuerySet):
     """Words about the pricing matrix."""
-
-    def visible_to(self, user: Any) -> Self:
-        """Entries of the customers `user` may read."""
-        if user.has_perm("masterdata.view_all_customers"):
-            return self.all()
-        return self.filter(customer__in=Customer.objects.visible_to(user))
-
-    def in_scope_of(self, user: Any) -> Self:
-        """The rows of `visible_to`, for lists: their customers are looked up first, so that the few entries of a rep are
-        found by index."""
-        if user.has_perm("masterdata.view_all_customers"):
-            return self.all()
-        customers = Customer.objects.visible_to(user).order_by()
-        return self.filter(one_of("customer", customers.values_list("pk", flat=True)))
 
     def in_use(self) -> Self:
         """Active entries of active products and customers."""
